@@ -1,0 +1,48 @@
+# Language level, warnings and sanitizers of every target of the project.
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+  set(CMAKE_C_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+endif()
+
+# Usage: linked by every target of ours, never exported.
+add_library(tensorpool_flags INTERFACE)
+target_compile_options(tensorpool_flags INTERFACE
+  -Wall -Wextra -Wconversion -Wshadow -Wold-style-cast -Wnon-virtual-dtor -Wcast-align
+  $<$<BOOL:${TENSORPOOL_WERROR}>:-Werror>
+  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op>)
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  # Baseline for every machine since 2009; wider vectors are chosen at run time (core/copy).
+  target_compile_options(tensorpool_flags INTERFACE -march=x86-64-v2)
+endif()
+
+set(TENSORPOOL_SANITIZE "" CACHE STRING "Sanitizers, as given to -fsanitize=")
+if(TENSORPOOL_SANITIZE)
+  add_compile_options(-fsanitize=${TENSORPOOL_SANITIZE} -fno-omit-frame-pointer -g)
+  add_link_options(-fsanitize=${TENSORPOOL_SANITIZE})
+  if(TENSORPOOL_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=all)
+  endif()
+endif()
+
+option(TENSORPOOL_COVERAGE "Instrument for coverage" OFF)
+if(TENSORPOOL_COVERAGE)
+  add_compile_options(--coverage)
+  add_link_options(--coverage)
+endif()

@@ -1,0 +1,34 @@
+# One target per folder of src/. A layer sees the headers of the layers it names and of nothing else: its
+# include path is a directory with one link, <build>/layers/<folder>/<folder> -> src/<folder>. So an
+# #include against the order of docs/ARCHITECTURE.md is a build error, not a matter of review.
+
+set(TENSORPOOL_LAYER_DIR "${CMAKE_BINARY_DIR}/layers")
+
+# tensorpool_layer(<folder> SOURCES <file>... [USES <folder>...] [LINK <target>...])
+function(tensorpool_layer folder)
+  cmake_parse_arguments(arg "" "" "SOURCES;USES;LINK" ${ARGN})
+  set(target "tensorpool_${folder}")
+  file(MAKE_DIRECTORY "${TENSORPOOL_LAYER_DIR}/${folder}")
+  file(CREATE_LINK "${CMAKE_CURRENT_SOURCE_DIR}" "${TENSORPOOL_LAYER_DIR}/${folder}/${folder}" SYMBOLIC)
+
+  if(arg_SOURCES)
+    add_library(${target} STATIC ${arg_SOURCES})
+    set(scope PUBLIC)
+    target_link_libraries(${target} PRIVATE tensorpool_flags)
+  else()
+    add_library(${target} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(${target} ${scope} "${TENSORPOOL_LAYER_DIR}/${folder}")
+  target_link_libraries(${target} ${scope} tensorpool_headers)
+  foreach(used IN LISTS arg_USES)
+    target_link_libraries(${target} ${scope} tensorpool_${used})
+  endforeach()
+  if(arg_LINK)
+    if(arg_SOURCES)
+      target_link_libraries(${target} PRIVATE ${arg_LINK})
+    else()
+      target_link_libraries(${target} INTERFACE ${arg_LINK})
+    endif()
+  endif()
+endfunction()

@@ -1,0 +1,20 @@
+# Tests: one executable per file, labels as in docs/style: unit prop sim stress e2e fuzz-smoke bench-smoke slow tsan.
+
+find_package(GTest REQUIRED)
+
+# tensorpool_test(<name> SOURCES <file>... LABELS <label>... [USES <layer>...] [LINK <target>...] [TIMEOUT <s>])
+function(tensorpool_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LABELS;USES;LINK" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE tensorpool_flags GTest::gmock GTest::gtest_main ${arg_LINK})
+  target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests")
+  foreach(used IN LISTS arg_USES)
+    target_link_libraries(${name} PRIVATE tensorpool_${used})
+  endforeach()
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  add_test(NAME ${name} COMMAND ${name} "--gtest_output=json:${CMAKE_BINARY_DIR}/conformance/${name}.json")
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+endfunction()
