@@ -23,8 +23,10 @@ struct TensorInfo {
   ProgressUnit progress_unit = ProgressUnit::kNone;
   std::uint32_t progress_stride_bytes = 0;
   std::array<std::int32_t, kMaxDims> dims{};  ///< Elements along each dimension.
-  std::array<std::int32_t, kMaxDims>
-      strides{};  ///< Bytes from one element to the next along each dimension.
+  /// Bytes from one element to the next along each dimension. Wider than the wire's 32 bits: a
+  /// foreign producer may leave a stride to be inferred that does not fit; publish refuses such a
+  /// tensor (W65).
+  std::array<std::int64_t, kMaxDims> strides{};
 
   /// A densely packed row-major tensor. More than kMaxDims extents are cut off and then refused by
   /// publish.
