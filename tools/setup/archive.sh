@@ -18,11 +18,10 @@ pack_archive() { # pack_archive FILE
   note "On a machine like this one without network: make build DEPS_ARCHIVE=${file##*/}"
 }
 
-unpack_archive() { # unpack_archive FILE: takes from it what is not there yet
-  local file=$1 work key part
+unpack_archive() { # unpack_archive FILE: nothing to do when all of it is there
+  local file=$1 work part
   [ -f "$file" ] || die "DEPS_ARCHIVE=$file: no such file" 'Give the path of a file that `make deps-archive` wrote.'
-  key="$(stat -c '%s %Y' "$file") $(sha256sum "$root/tools/deps/versions.sh" "$root/tools/deps/wheels.txt" | sha256sum)"
-  is_done archive "$key" "$sbe_jar" && return
+  have_crate && have_sbe && have_wheels && return
   say "Unpacking $file"
   work=$(fresh_tmp archive)
   tar -C "$work" -xzf "$file" --no-same-owner || die "$file could not be unpacked: damaged, or not from \`make deps-archive\`"
@@ -33,5 +32,4 @@ unpack_archive() { # unpack_archive FILE: takes from it what is not there yet
   keep_aeron_crate "$work/src/${crate_dir##*/}"
   keep_sbe "$work/sbe/${sbe_jar##*/}"
   keep_wheels "$work/wheels"
-  mark_done archive "$key"
 }

@@ -2,8 +2,6 @@
 # Builds what was fetched: the environment of cmake and ninja, HdrHistogram, Aeron.
 
 venv=$deps/cmake
-export PATH="$deps/bin:$venv/bin:$PATH"
-
 # Installed binaries serve one kind of machine and system only.
 platform=$(uname -m)-$(. /etc/os-release 2>/dev/null && printf '%s-%s' "${ID:-linux}" "${VERSION_ID:-}")
 

@@ -11,6 +11,7 @@ case $deps in /*) ;; *) deps=$root/$deps ;; esac
 tmp=$deps/tmp
 logs=$deps/log
 jobs=$(nproc)
+export PATH="$deps/bin:$deps/cmake/bin:$PATH"
 
 # shellcheck source=../deps/versions.sh
 . "$root/tools/deps/versions.sh"

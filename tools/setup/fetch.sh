@@ -23,7 +23,7 @@ expect_sha256() { # expect_sha256 WHAT FOUND WANTED
 # find_cargo: prints a cargo that is new enough; fails when there is none.
 find_cargo() {
   local cargo version
-  for cargo in cargo "$HOME/.cargo/bin/cargo" $(compgen -c cargo-1. | sort -rV); do
+  for cargo in cargo "${HOME:-}/.cargo/bin/cargo" $(compgen -c cargo-1. | sort -urV); do
     version=$("$cargo" --version 2>/dev/null | cut -d ' ' -f 2) || continue
     if at_least "$CARGO_MINIMUM" "$version"; then printf '%s\n' "$cargo"; return; fi
   done
@@ -40,21 +40,34 @@ cargo_package() {
   return 1
 }
 
-ensure_cargo() {
-  local package
-  find_cargo >/dev/null && return
-  if have apt-cache; then
-    can_be_root && refresh_lists
-    package=$(cargo_package) && ensure_packages "to fetch Aeron" "$package"
-  fi
-  find_cargo >/dev/null || die \
+# Packages that are needed only as long as something is to be fetched or run with them; one a line.
+fetch_packages() {
+  have java || printf 'default-jre-headless\n'
+  have_sbe || have mvn || printf 'maven\n'
+  have_aeron_source || find_cargo >/dev/null || cargo_package || true
+}
+
+# check_tools: the tools that a package may not bring are there and new enough. Before anything is fetched.
+check_tools() {
+  local java
+  java=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1) || true
+  at_least "$JAVA_MINIMUM" "${java:-0}" || die "the SBE tool needs Java $JAVA_MINIMUM or later; found: ${java:-none}" \
+    'Install default-jre-headless, or put a newer java first on PATH.'
+  have_sbe || have mvn || die 'the SBE tool comes through Maven, but there is no mvn' 'Install maven.' "${offline_ways[@]}"
+  have_aeron_source || find_cargo >/dev/null || die \
     "Aeron's sources come through cargo $CARGO_MINIMUM or later; found: $(cargo --version 2>/dev/null || echo none)" \
     'Ways out: install a newer Rust toolchain; or give a source tree, TENSORPOOL_AERON_SOURCE=DIR;' \
     'or an archive packed on another machine with `make deps-archive`, DEPS_ARCHIVE=FILE.'
 }
 
+have_sbe() { is_done sbe "$SBE_VERSION $SBE_SHA256" "$sbe_jar"; }
+have_crate() { is_done aeron-source "$AERON_CRATE $AERON_CRATE_VERSION $AERON_TREE_SHA256" "$crate_dir"; }
+have_aeron_source() { [ -n "${TENSORPOOL_AERON_SOURCE:-}" ] || have_crate; }
+have_wheels() { is_done wheels "$(wheels_key)" "$wheels"; }
+wheels_key() { sha256sum "$root/tools/deps/wheels.txt" | cut -d ' ' -f 1; }
+
 fetch_aeron() {
-  local key="crate $AERON_CRATE $AERON_CRATE_VERSION $AERON_TREE_SHA256" work found
+  local work
   if [ -n "${TENSORPOOL_AERON_SOURCE:-}" ]; then
     [ -f "$TENSORPOOL_AERON_SOURCE/version.txt" ] && [ -d "$TENSORPOOL_AERON_SOURCE/aeron-driver" ] ||
       die "TENSORPOOL_AERON_SOURCE=$TENSORPOOL_AERON_SOURCE is no Aeron source tree: version.txt or aeron-driver/ is missing" \
@@ -63,8 +76,7 @@ fetch_aeron() {
     ln -sfn "$(cd "$TENSORPOOL_AERON_SOURCE" && pwd)" "$aeron_src"
     return
   fi
-  if ! is_done aeron-source "$key" "$crate_dir"; then
-    ensure_cargo
+  if ! have_crate; then
     say "Fetching the sources of Aeron $AERON_VERSION (crate $AERON_CRATE $AERON_CRATE_VERSION)"
     work=$(fresh_tmp aeron-crate)
     mkdir "$work/src"
@@ -89,21 +101,12 @@ keep_aeron_crate() {
   mkdir -p "$deps/src"
   rm -rf "$crate_dir"
   mv "$1" "$crate_dir"
-  mark_done aeron-source "crate $AERON_CRATE $AERON_CRATE_VERSION $AERON_TREE_SHA256"
-}
-
-ensure_java() {
-  local version
-  have java || ensure_packages "to run the SBE tool" default-jre-headless
-  version=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1)
-  at_least "$JAVA_MINIMUM" "${version:-0}" || die "the SBE tool needs Java $JAVA_MINIMUM or later; found: ${version:-none}" \
-    'Install default-jre-headless, or put a newer java first on PATH.'
+  mark_done aeron-source "$AERON_CRATE $AERON_CRATE_VERSION $AERON_TREE_SHA256"
 }
 
 fetch_sbe() {
   local work
-  is_done sbe "$SBE_VERSION $SBE_SHA256" "$sbe_jar" && return
-  have mvn || ensure_packages "to fetch the SBE tool" maven
+  have_sbe && return
   say "Fetching the SBE tool $SBE_VERSION ($SBE_GROUP:$SBE_ARTIFACT)"
   work=$(fresh_tmp sbe)
   run_logged maven mvn -B -ntp dependency:copy "-Dartifact=$SBE_GROUP:$SBE_ARTIFACT:$SBE_VERSION" "-DoutputDirectory=$work" ||
@@ -120,11 +123,9 @@ keep_sbe() {
   mark_done sbe "$SBE_VERSION $SBE_SHA256"
 }
 
-wheels_key() { sha256sum "$root/tools/deps/wheels.txt" | cut -d ' ' -f 1; }
-
 fetch_wheels() {
   local work
-  is_done wheels "$(wheels_key)" "$wheels" && return
+  have_wheels && return
   say 'Fetching cmake and ninja (wheels, 30 MB)'
   work=$(fresh_tmp wheels)
   run_logged pip-download pip_in_venv download -q --only-binary=:all: --no-deps --require-hashes \

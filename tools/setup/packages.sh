@@ -3,7 +3,7 @@
 # Package names were tried on Debian 12; on Ubuntu 24.04 they were looked up only.
 
 packages_build=(g++ make pkg-config ccache binutils python3 python3-venv unzip util-linux libbsd-dev uuid-dev
-  libexpected-dev libcli11-dev libfmt-dev nlohmann-json3-dev libcfitsio-dev libpng-dev)
+  libexpected-dev libcli11-dev libfmt-dev nlohmann-json3-dev libcfitsio-dev libpng-dev zlib1g-dev)
 packages_test=(libgtest-dev libgmock-dev librapidcheck-dev relacy-dev libbenchmark-dev strace)
 packages_aarch64=(qemu-user g++-aarch64-linux-gnu)
 
@@ -46,6 +46,7 @@ can_be_root() {
 refresh_lists() {
   [ -z "${lists_fresh:-}" ] || return 0
   lists_fresh=1
+  can_be_root || return 0
   say 'Refreshing the list of Debian packages'
   run_logged apt-update as_root apt-get update -q || note 'that failed; going on with the lists that are there'
 }
@@ -70,7 +71,7 @@ ensure_packages() {
   refresh_lists
   say "Installing ${#missing[@]} Debian packages $what"
   note "${missing[*]}"
-  DEBIAN_FRONTEND=noninteractive run_logged apt-install as_root env DEBIAN_FRONTEND=noninteractive \
+  run_logged apt-install as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -q --no-install-recommends --no-remove "${missing[@]}" ||
-    die "apt-get could not install: ${missing[*]}" "Look at the log above; without network, install them from your own mirror."
+    die "apt-get could not install: ${missing[*]}" 'The lines above say why. They are the one thing that an archive of DEPS_ARCHIVE does not hold.'
 }

@@ -1,0 +1,61 @@
+# Front door of the project: `make help`. Every target does the set-up that it needs, once (tools/setup/setup); the build
+# itself is CMake's, by the presets of CMakePresets.json.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+TENSORPOOL_DEPS_DIR ?= $(CURDIR)/.deps
+PREFIX ?= /usr/local
+DEPS_OUT ?= dist/tensorpool-deps-$(shell uname -m).tar.gz
+export TENSORPOOL_DEPS_DIR TENSORPOOL_AERON_SOURCE DEPS_ARCHIVE DESTDIR
+export PATH := $(abspath $(TENSORPOOL_DEPS_DIR))/bin:$(abspath $(TENSORPOOL_DEPS_DIR))/cmake/bin:$(PATH)
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nVariables:\n'
+	@printf '  %s\n' 'PREFIX=DIR                   where make install puts it (default /usr/local; DESTDIR works too)' \
+	  'DEPS_ARCHIVE=FILE            use a file of make deps-archive instead of the network' \
+	  'TENSORPOOL_DEPS_DIR=DIR      where dependencies are kept (default .deps)' \
+	  'TENSORPOOL_AERON_SOURCE=DIR  an Aeron source tree of your own'
+
+.PHONY: setup-build setup-test
+setup-build setup-test: setup-%:
+	@tools/setup/setup $*
+
+.PHONY: build
+build: setup-build ## build/release/bin/tp and the library
+	@tools/build-preset release
+
+.PHONY: demo
+demo: build ## a simulated camera streams between two processes, live
+	@build/release/bin/tp demo
+
+.PHONY: check
+check: setup-test ## unit tests of the release build only
+	@tools/run-tests quick
+
+.PHONY: test
+test: setup-test ## every test: release, address and thread sanitizers
+	@tools/run-tests
+
+.PHONY: install
+install: build ## install to PREFIX
+	@cmake --install build/release --prefix "$(PREFIX)"
+
+.PHONY: dist
+dist: ## the source archive, dist/tensorpool-VERSION.tar.gz
+	@tools/make-dist
+
+.PHONY: deps-archive
+deps-archive: ## pack what was fetched, for machines without network
+	@tools/setup/setup archive "$(DEPS_OUT)"
+
+.PHONY: clean
+clean: ## remove what was built
+	@rm -rf build
+
+.PHONY: distclean
+distclean: clean ## remove the dependencies and archives too
+	@rm -rf .deps dist
