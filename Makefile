@@ -26,7 +26,7 @@ setup-build setup-test: setup-%:
 
 .PHONY: build
 build: setup-build ## build/release/bin/tp and the library
-	@tools/build-preset release
+	@tools/build-preset --no-tests release
 
 .PHONY: demo
 demo: build ## a simulated camera streams between two processes, live
