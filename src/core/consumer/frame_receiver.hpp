@@ -1,0 +1,474 @@
+// hot-path: per descriptor: 3 loads of the commit word, 13 header words, 9 words compared, the
+// callback, 1 load after
+//           use; an idle look at the ring is 1 load. No allocation, no system call, no clock
+//           (W275).
+//
+// Receives the frames of one mapping: by descriptor, by following the ring, or both. Pure: the
+// caller polls the bus, owns the mapping and hands frames on. Spec: §1.12, §1.14; design §4 (direct
+// mode, recover_gaps, accounting).
+//
+// Thread contract: one thread at a time.
+//
+// A sink is called as `Use sink(const Frame<Atom>&)`.
+//
+// Accounting: with a..b the tracked numbers of a mapping, exactly (checked by `check_invariants`
+// and in sim/)
+//   b - a + 1 = frames_ok + (drops_late - implausible) + drops_gap + drops_rate_limited +
+//   rate_skips
+//               + skipped_by_reader - changed_after_use
+// A number is accounted for at the moment tracking advances over it; a resync or a `latest` keeps
+// its candidate out of the tracked range until it is read or given up.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include "core/consumer/frame.hpp"
+#include "core/consumer/ring_search.hpp"
+#include "core/consumer/sequence_tracker.hpp"
+#include "core/ring/slot_header.hpp"
+#include "tensorpool/types/counters.hpp"
+
+namespace tensorpool::inline v0::core::consumer {
+
+/// Why the receiver asks for the mapping to be given up (§1.11.3).
+enum class UnmapCause : std::uint8_t { kHigherEpochSeen, kSequenceRegression };
+
+/// What `latest` and resync do with all descriptors but the newest.
+enum class Skim : std::uint8_t { kOff, kResync, kLatest };
+
+template <class Atom>
+class FrameReceiver {
+ public:
+  using Memory = ring::StreamMemory<Atom>;
+
+  struct Options {
+    std::uint32_t stream_id = 0;
+    bool recover_gaps = true;
+    std::uint64_t max_outstanding_seq_gap = 256;  ///< 0 = never resync (W266)
+  };
+
+  explicit FrameReceiver(const Options& options) noexcept : options_(options) {}
+
+  /// A mapping of `epoch` is complete and checked: tracking begins anew (§1.11.3).
+  /// Precondition: not attached; `memory` stays valid until detach().
+  void attach(const Memory& memory, std::uint64_t epoch) noexcept {
+    memory_ = &memory;
+    epoch_ = epoch;
+    tracker_ = SequenceTracker();
+    validator_.reset();
+    skim_ = Skim::kOff;
+    unmap_.reset();
+    at_attach_ = counters_;
+    ++counters_.remaps;
+  }
+
+  /// The mapping is given up. Frames in flight are dropped (W244); counters stay (W247).
+  void detach() noexcept {
+    if (memory_ != nullptr) {
+      ++counters_.discontinuities;
+    }
+    memory_ = nullptr;
+    unmap_.reset();
+  }
+
+  [[nodiscard]] bool attached() const noexcept { return memory_ != nullptr; }
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return attached() ? epoch_ : 0; }
+  /// The highest tracked sequence, or 0 before the first (W398).
+  [[nodiscard]] std::uint64_t last_seq() const noexcept { return tracker_.last(); }
+  [[nodiscard]] bool tracking() const noexcept { return tracker_.started(); }
+
+  /// Set when a descriptor demands that the mapping be given up; no frame is accepted from then on
+  /// (W245).
+  [[nodiscard]] std::optional<UnmapCause> unmap_wanted() const noexcept { return unmap_; }
+
+  /// The consumer uses another descriptor subscription from now on (W263).
+  void subscription_changed() noexcept { tracker_.subscription_changed(); }
+
+  /// One descriptor (W254..W275). `in_fallback`: the consumer is in FALLBACK and ignores
+  /// descriptors (§1.11.3). Returns the number of frames handed to `sink`: gap recovery may hand
+  /// out up to nslots - 1 more than one.
+  template <class Sink>
+  int on_descriptor(const Descriptor& descriptor, bool in_fallback, Sink&& sink) noexcept {
+    if (descriptor.stream_id != options_.stream_id) {
+      return 0;  // W254
+    }
+    if (descriptor.seq >= layout::kSeqLimit) [[unlikely]] {
+      ++counters_.malformed_messages;  // W255
+      return 0;
+    }
+    if (!accepts_epoch_of(descriptor, in_fallback) || !is_plausible(descriptor)) [[unlikely]] {
+      return 0;
+    }
+    return track(descriptor, sink);
+  }
+
+  /// All descriptors that were queued have been given: ends a resync or a `latest` by reading the
+  /// newest of them.
+  template <class Sink>
+  int on_drained(Sink&& sink) noexcept {
+    if (skim_ == Skim::kOff || memory_ == nullptr || unmap_) {
+      return 0;
+    }
+    skim_ = Skim::kOff;
+    tracker_.advance(candidate_.seq);
+    return read(candidate_.seq, &candidate_, Missed::kLate, sink) ? 1 : 0;
+  }
+
+  /// Keeps only the newest of the descriptors that follow, up to on_drained().
+  void begin_latest() noexcept { latest_wanted_ = true; }
+  void end_latest() noexcept { latest_wanted_ = false; }
+  /// A resync is under way: the caller drains its subscription before it calls on_drained() (W265).
+  [[nodiscard]] bool draining() const noexcept { return skim_ != Skim::kOff; }
+
+  /// Reads up to `limit` frames from the ring itself (direct mode; descriptor mode with
+  /// recover_gaps when descriptors stay away). `latest`: after a lap, or at once, go on with the
+  /// newest frame only.
+  template <class Sink>
+  int follow_ring(int limit, bool latest, Sink&& sink) noexcept {
+    int delivered = 0;
+    // Bounds the work of one call whatever the words of the ring say.
+    for (std::uint32_t looks = 0; delivered < limit && looks < memory_limit(); ++looks) {
+      if (!attached() || unmap_ || !begin_following()) {
+        break;
+      }
+      if (latest) {
+        skip_to_newest();
+      }
+      const std::uint64_t next = tracker_.next();
+      const std::uint64_t word = word_for(*memory_, next);
+      const std::uint64_t found = ring::sequence_of(word);
+      if (found == next && ring::is_committed(word)) [[likely]] {
+        tracker_.advance(next);
+        delivered += read(next, nullptr, Missed::kLate, sink) ? 1 : 0;
+      } else if (found > next && belongs(*memory_, word, next)) {
+        skip_lapped(found, latest);
+      } else if (!(found == next && was_aborted(next))) {
+        break;  // not written yet, or still being written
+      }
+    }
+    return delivered;
+  }
+
+  /// For a descriptor consumer that has not heard of any frame yet: takes the present end of the
+  /// ring as its start, so that frames committed from now on are found by follow_ring().
+  void start_at_end() noexcept {
+    if (attached() && !tracker_.started()) {
+      if (const auto newest = newest_committed(*memory_)) {
+        tracker_.begin_at(*newest + 1);
+      }
+    }
+  }
+
+  /// The check after use for a frame that was kept; counts its failure (W173). Call once per frame.
+  void report_changed_after_use(std::uint64_t frames = 1) noexcept {
+    counters_.drops_late += frames;
+    counters_.drops_changed += frames;
+    counters_.changed_after_use += frames;
+  }
+
+  [[nodiscard]] ConsumerCounters& counters() noexcept { return counters_; }
+  [[nodiscard]] const ConsumerCounters& counters() const noexcept { return counters_; }
+  [[nodiscard]] const Options& options() const noexcept { return options_; }
+
+  /// True when the accounting identity of the present mapping holds; the simulator asks after every
+  /// event.
+  [[nodiscard]] bool check_invariants() const noexcept {
+    const ConsumerCounters& now = counters_;
+    const ConsumerCounters& then = at_attach_;
+    const std::uint64_t plus =
+        (now.frames_ok - then.frames_ok) + (now.drops_late - then.drops_late) +
+        (now.drops_gap - then.drops_gap) + (now.drops_rate_limited - then.drops_rate_limited) +
+        (now.rate_skips - then.rate_skips) + (now.skipped_by_reader - then.skipped_by_reader);
+    const std::uint64_t minus =
+        (now.implausible - then.implausible) + (now.changed_after_use - then.changed_after_use);
+    return !attached() || tracker_.accounted() == plus - minus;
+  }
+
+ private:
+  /// What a frame that cannot be read counts as.
+  enum class Missed : std::uint8_t { kLate, kGap };
+
+  [[nodiscard]] std::uint32_t memory_limit() const noexcept {
+    return attached() ? memory_->nslots + 64U : 0U;
+  }
+
+  [[nodiscard]] bool accepts_epoch_of(const Descriptor& descriptor, bool in_fallback) noexcept {
+    if (memory_ == nullptr || unmap_) {
+      if (!in_fallback) {
+        ++counters_.drops_unmapped;
+      }
+      return false;
+    }
+    if (descriptor.epoch != epoch_) {
+      ++counters_.drops_epoch_mismatch;
+      if (descriptor.epoch > epoch_) {
+        unmap_ = UnmapCause::kHigherEpochSeen;
+      }
+      return false;
+    }
+    return true;
+  }
+
+  /// W257: a genuine descriptor is sent after its commit, so its slot is never behind it.
+  [[nodiscard]] bool is_plausible(const Descriptor& descriptor) noexcept {
+    const auto* const slot = memory_->slot(memory_->index_of(descriptor.seq));
+    const std::uint64_t word = Atom::template load_acquire<base::Edge::kPlausibleLoad>(*slot);
+    if (ring::sequence_of(word) >= descriptor.seq) [[likely]] {
+      return true;
+    }
+    ++counters_.drops_late;
+    ++counters_.implausible;
+    ++(ring::is_committed(word) ? counters_.drops_seq_mismatch : counters_.drops_in_progress);
+    return false;
+  }
+
+  template <class Sink>
+  int track(const Descriptor& descriptor, Sink&& sink) noexcept {
+    const std::uint64_t seq = descriptor.seq;
+    if (skim_ != Skim::kOff) {
+      return skim_past(descriptor);
+    }
+    const SequenceTracker::Verdict verdict = tracker_.judge(seq);
+    tracker_.heard_descriptor(seq);
+    switch (verdict) {
+      case SequenceTracker::Verdict::kFirst:
+      case SequenceTracker::Verdict::kNext:
+        if (latest_wanted_) {
+          return hold(descriptor, Skim::kLatest);
+        }
+        tracker_.advance(seq);
+        return read(seq, &descriptor, Missed::kLate, sink) ? 1 : 0;
+      case SequenceTracker::Verdict::kGap:
+        return over_gap(descriptor, sink);
+      case SequenceTracker::Verdict::kDuplicate:
+        ++counters_.drops_duplicate;
+        return 0;
+      case SequenceTracker::Verdict::kBehind:
+        ++counters_.descriptors_behind;
+        return 0;
+      case SequenceTracker::Verdict::kRegression:
+        ++counters_.seq_regressions;
+        unmap_ = UnmapCause::kSequenceRegression;
+        return 0;
+    }
+    return 0;
+  }
+
+  /// Numbers are missing before `descriptor`: read them from the ring, count the rest, resync when
+  /// too many are lost.
+  template <class Sink>
+  int over_gap(const Descriptor& descriptor, Sink&& sink) noexcept {
+    const std::uint64_t missing = descriptor.seq - tracker_.next();
+    if (latest_wanted_) {
+      skip_until(descriptor.seq, options_.recover_gaps);
+      return hold(descriptor, Skim::kLatest);
+    }
+    int delivered = 0;
+    if (options_.recover_gaps) {
+      delivered = recover_until(descriptor.seq, sink);
+    } else {
+      skip_until(descriptor.seq, false);
+    }
+    const std::uint64_t lost = missing - static_cast<std::uint64_t>(delivered);
+    if (options_.max_outstanding_seq_gap != 0 && lost > options_.max_outstanding_seq_gap) {
+      ++counters_.resyncs;  // W265, W266
+      return delivered + hold(descriptor, Skim::kResync);
+    }
+    tracker_.advance(descriptor.seq);
+    return delivered + (read(descriptor.seq, &descriptor, Missed::kLate, sink) ? 1 : 0);
+  }
+
+  /// Reads the numbers before `end` from the ring, oldest first; what the ring no longer holds is a
+  /// gap.
+  template <class Sink>
+  int recover_until(std::uint64_t end, Sink&& sink) noexcept {
+    if (end - tracker_.next() > memory_->nslots - 1U) {
+      skip_until(end - (memory_->nslots - 1U), false);
+    }
+    int delivered = 0;
+    while (tracker_.next() != end) {
+      const std::uint64_t seq = tracker_.next();
+      tracker_.advance(seq);
+      if (read(seq, nullptr, Missed::kGap, sink)) {
+        ++delivered;
+        ++counters_.recovered;
+      }
+    }
+    return delivered;
+  }
+
+  /// Accounts for all numbers before `end` without reading them.
+  void skip_until(std::uint64_t end, bool by_reader) noexcept {
+    const std::uint64_t count = end - tracker_.next();
+    if (count == 0) {
+      return;
+    }
+    (by_reader ? counters_.skipped_by_reader : counters_.drops_gap) += count;
+    tracker_.advance(end - 1);
+  }
+
+  /// Makes `descriptor` the candidate; everything before it has been accounted for.
+  int hold(const Descriptor& descriptor, Skim skim) noexcept {
+    if (!tracker_.started()) {
+      tracker_.begin_at(descriptor.seq);
+    }
+    skim_ = skim;
+    candidate_ = descriptor;
+    return 0;
+  }
+
+  /// A resync or a `latest` is under way: the newer descriptor replaces the candidate.
+  int skim_past(const Descriptor& descriptor) noexcept {
+    tracker_.heard_descriptor(descriptor.seq);
+    if (descriptor.seq <= candidate_.seq) {
+      ++counters_.drops_duplicate;
+      return 0;
+    }
+    skip_until(candidate_.seq + 1, skim_ == Skim::kLatest);
+    skip_until(descriptor.seq, skim_ == Skim::kLatest && options_.recover_gaps);
+    candidate_ = descriptor;
+    return 0;
+  }
+
+  /// Direct mode starts with the newest committed frame, counting nothing before it.
+  [[nodiscard]] bool begin_following() noexcept {
+    if (tracker_.started()) [[likely]] {
+      return true;
+    }
+    const auto newest = newest_committed(*memory_);
+    if (!newest) {
+      return false;
+    }
+    tracker_.begin_at(*newest);
+    return true;
+  }
+
+  void skip_to_newest() noexcept {
+    const std::uint64_t word = word_for(*memory_, tracker_.next());
+    const std::uint64_t found = ring::sequence_of(word);
+    if (found < tracker_.next() || !belongs(*memory_, word, tracker_.next())) {
+      return;
+    }
+    std::uint64_t newest = newest_from(*memory_, found);
+    if (!ring::is_committed(word_for(*memory_, newest)) && newest > tracker_.next()) {
+      --newest;  // the writer is at it: the one before is the newest whole frame
+    }
+    if (newest > tracker_.next()) {
+      skip_until(newest, true);
+    }
+  }
+
+  /// The writer has overwritten the next frame: go on half a ring behind its newest, or with the
+  /// newest.
+  void skip_lapped(std::uint64_t reached, bool latest) noexcept {
+    const std::uint64_t newest = newest_from(*memory_, reached);
+    const std::uint64_t back = latest ? 0 : memory_->nslots / 2;
+    const std::uint64_t resume = newest > back ? newest - back : 0;
+    skip_until(std::max(resume, tracker_.next() + 1), false);
+  }
+
+  /// Slot `next` is IN_PROGRESS for `next`. Frames are committed in order, so a later COMMITTED one
+  /// proves that this one was aborted (W181, W182); one later slot is looked at per call. Accounts
+  /// for the number when it was.
+  [[nodiscard]] bool was_aborted(std::uint64_t next) noexcept {
+    if (memory_->nslots == 1) {
+      return false;
+    }
+    later_ = later_ % (memory_->nslots - 1U) + 1U;
+    const std::uint64_t seq = next + later_;
+    const std::uint64_t later = word_for(*memory_, seq);
+    if (!ring::is_committed(later) || !belongs(*memory_, later, seq) ||
+        ring::sequence_of(later) <= next) {
+      return false;
+    }
+    // It may have been committed between the two loads; the acquire of the later word makes that
+    // visible.
+    if (word_for(*memory_, next) != ring::in_progress(next)) {
+      return true;  // look at it again
+    }
+    skip_until(next + 1, false);
+    return true;
+  }
+
+  /// The reader protocol, validation and the callback for one number that tracking has advanced
+  /// over.
+  template <class Sink>
+  bool read(std::uint64_t seq, const Descriptor* descriptor, Missed missed, Sink&& sink) noexcept {
+    const std::uint32_t index = memory_->index_of(seq);
+    const auto* const slot = memory_->slot(index);
+    std::size_t end = 0;
+    const ring::ReadStatus status = ring::read_slot<Atom>(
+        *slot, seq, [&]() noexcept { end = ring::copy_header_words<Atom>(slot, words_); });
+    if (status != ring::ReadStatus::kOk) [[unlikely]] {
+      count_missed(missed, detail_of(status));
+      return false;
+    }
+    ring::FrameFields fields;
+    const ring::PoolMemory* pool = nullptr;
+    const ring::HeaderVerdict verdict =
+        validator_.judge(words_, end, index, *memory_, fields, pool);
+    if (verdict != ring::HeaderVerdict::kOk) [[unlikely]] {
+      count_missed(Missed::kLate, verdict == ring::HeaderVerdict::kHeaderInvalid
+                                      ? counters_.drops_header_invalid
+                                      : counters_.drops_payload_invalid);
+      return false;
+    }
+    Frame<Atom> frame{.epoch = epoch_,
+                      .seq = seq,
+                      .tensor = &validator_.tensor(),
+                      .payload = {Memory::payload(*pool, index), fields.values_len_bytes},
+                      .timestamp_ns = fields.timestamp_ns,
+                      .meta_version = fields.meta_version,
+                      .commit = slot};
+    if (descriptor != nullptr) {
+      frame.descriptor_timestamp_ns = descriptor->timestamp_ns;
+      frame.trace_id = descriptor->trace_id;
+    }
+    ++counters_.frames_ok;
+    if (sink(static_cast<const Frame<Atom>&>(frame)) == Use::kDone &&
+        !ring::unchanged_after_use<Atom>(*slot, seq)) [[unlikely]] {
+      report_changed_after_use();
+    }
+    return true;
+  }
+
+  [[nodiscard]] std::uint64_t& detail_of(ring::ReadStatus status) noexcept {
+    switch (status) {
+      case ring::ReadStatus::kInProgress:
+        return counters_.drops_in_progress;
+      case ring::ReadStatus::kSeqMismatch:
+        return counters_.drops_seq_mismatch;
+      case ring::ReadStatus::kChanged:
+      case ring::ReadStatus::kOk:
+        break;
+    }
+    return counters_.drops_changed;
+  }
+
+  [[gnu::cold, gnu::noinline]] void count_missed(Missed missed, std::uint64_t& detail) noexcept {
+    if (missed == Missed::kGap) {
+      ++counters_.drops_gap;
+      return;
+    }
+    ++counters_.drops_late;
+    ++detail;
+  }
+
+  Options options_;
+  const Memory* memory_ = nullptr;
+  std::uint64_t epoch_ = 0;
+  SequenceTracker tracker_;
+  ring::HeaderValidator validator_;
+  ring::SlotWords words_{};
+  Skim skim_ = Skim::kOff;
+  bool latest_wanted_ = false;
+  Descriptor candidate_;
+  std::uint32_t later_ = 0;
+  std::optional<UnmapCause> unmap_;
+  ConsumerCounters counters_;
+  ConsumerCounters at_attach_;
+};
+
+}  // namespace tensorpool::inline v0::core::consumer

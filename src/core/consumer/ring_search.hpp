@@ -1,0 +1,74 @@
+// Finding one's place in a header ring without descriptors. Pure; used in direct mode and when
+// descriptors stay away.
+//
+// Words of a ring are input: a word whose sequence does not belong to its slot is never followed,
+// and every search is bounded by the number of slots.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/atomics.hpp"
+#include "core/ring/commit_word.hpp"
+#include "core/ring/stream_memory.hpp"
+
+namespace tensorpool::inline v0::core::consumer {
+
+/// The commit word of the slot that `seq` uses.
+template <class Atom>
+[[nodiscard]] std::uint64_t word_for(const ring::StreamMemory<Atom>& memory,
+                                     std::uint64_t seq) noexcept {
+  return Atom::template load_acquire<base::Edge::kFollowLoad>(*memory.slot(memory.index_of(seq)));
+}
+
+/// True when the word's sequence is one that the slot of `seq` can hold.
+template <class Atom>
+[[nodiscard]] bool belongs(const ring::StreamMemory<Atom>& memory, std::uint64_t word,
+                           std::uint64_t seq) noexcept {
+  return memory.index_of(ring::sequence_of(word)) == memory.index_of(seq);
+}
+
+/// The highest committed sequence found in one pass over the ring, or nothing when no slot is
+/// committed.
+template <class Atom>
+[[nodiscard]] std::optional<std::uint64_t> newest_committed(
+    const ring::StreamMemory<Atom>& memory) noexcept {
+  std::optional<std::uint64_t> newest;
+  for (std::uint32_t index = 0; index < memory.nslots; ++index) {
+    const std::uint64_t word = word_for(memory, index);
+    if (ring::is_committed(word) && belongs(memory, word, index) &&
+        (!newest || ring::sequence_of(word) > *newest)) {
+      newest = ring::sequence_of(word);
+    }
+  }
+  return newest;
+}
+
+/// The highest sequence the writer has reached, given one that it has: gallops, then halves. At
+/// most 2 * log2(nslots) loads.
+template <class Atom>
+[[nodiscard]] std::uint64_t newest_from(const ring::StreamMemory<Atom>& memory,
+                                        std::uint64_t reached) noexcept {
+  const auto has_reached = [&memory](std::uint64_t seq) {
+    const std::uint64_t word = word_for(memory, seq);
+    return belongs(memory, word, seq) && ring::sequence_of(word) >= seq;
+  };
+  std::uint64_t low = reached;
+  std::uint64_t step = 1;
+  while (step < memory.nslots && has_reached(low + step)) {
+    low += step;
+    step *= 2;
+  }
+  std::uint64_t high = low + step;  // not reached, or a lap ahead
+  while (low + 1 < high) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    if (has_reached(middle)) {
+      low = middle;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+}  // namespace tensorpool::inline v0::core::consumer

@@ -1,0 +1,159 @@
+// The 31 header words of a slot: how a frame is put into them and how a private copy of them is
+// judged. Spec: §1.3.2, §1.9 (W156, W166, W268).
+//
+// Neither side touches all 31 words per frame. Words 1..4 change with every frame; words 7..18
+// describe the tensor and change when the caller changes shape; the rest is pad. Up to three
+// dimensions end in word 15, so a frame costs two cache lines.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "base/endian.hpp"
+#include "core/ring/slot_protocol.hpp"
+#include "core/ring/stream_memory.hpp"
+#include "core/tensor/strides.hpp"
+#include "layout/slot.hpp"
+
+namespace tensorpool::inline v0::core::ring {
+
+/// All words of a slot in private memory, commit word included but unused.
+using SlotWords = std::array<std::uint64_t, layout::kSlotWords>;
+
+/// What changes with every frame.
+struct FrameFields {
+  std::uint32_t values_len_bytes = 0;
+  std::uint32_t payload_slot = 0;
+  std::uint16_t pool_id = 0;
+  std::uint32_t payload_offset = 0;
+  std::uint64_t timestamp_ns = 0;
+  std::uint32_t meta_version = 0;
+};
+
+/// Why a copied header is refused: a row of the drop table (§1.14).
+enum class HeaderVerdict : std::uint8_t { kOk, kHeaderInvalid, kPayloadInvalid };
+
+[[nodiscard]] inline layout::Slot as_slot(const SlotWords& words) noexcept {
+  layout::Slot slot;
+  std::memcpy(&slot, words.data(), sizeof(slot));
+  return slot;
+}
+
+/// The words of a tensor description, pads zero (W27, W30, W56); the frame words are left zero.
+/// Precondition: strides of `layout` fit in 31 bits (checked by the producer, W65).
+[[nodiscard]] SlotWords encode_tensor_words(const tensor::Layout& layout) noexcept;
+
+/// Puts the per-frame fields into words 1..4 of `words`.
+inline void encode_frame_words(const FrameFields& fields, SlotWords& words) noexcept {
+  layout::Slot slot{};
+  slot.values_len_bytes = fields.values_len_bytes;
+  slot.payload_slot = fields.payload_slot;
+  slot.pool_id = fields.pool_id;
+  slot.payload_offset = fields.payload_offset;
+  slot.timestamp_ns = fields.timestamp_ns;
+  slot.meta_version = fields.meta_version;
+  std::memcpy(&words[layout::kSlotFrameFirstWord],
+              reinterpret_cast<const std::byte*>(&slot) + layout::kSlotFrameFirstWord * 8,
+              (layout::kSlotFrameEndWord - layout::kSlotFrameFirstWord) * 8);
+}
+
+[[nodiscard]] inline FrameFields decode_frame_words(const SlotWords& words) noexcept {
+  const layout::Slot slot = as_slot(words);
+  return {.values_len_bytes = slot.values_len_bytes,
+          .payload_slot = slot.payload_slot,
+          .pool_id = slot.pool_id,
+          .payload_offset = slot.payload_offset,
+          .timestamp_ns = slot.timestamp_ns,
+          .meta_version = slot.meta_version};
+}
+
+/// Judges the tensor words of a private copy: embedded message header, registries, dims, strides,
+/// progress stride (W28, W29, W52..W71). Errc::kInvalidParams in any other case, with the field.
+[[nodiscard]] Result<tensor::Layout> decode_tensor_words(const SlotWords& words) noexcept;
+
+/// Copies what a reader interprets out of the slot whose commit word is `slot`. Returns the end of
+/// the tensor words that were copied: kSlotTensor3EndWord, or kSlotTensorEndWord with more than
+/// three dimensions.
+template <class Atom>
+[[nodiscard]] std::size_t copy_header_words(const typename Atom::Word* slot,
+                                            SlotWords& out) noexcept {
+  for (std::size_t k = layout::kSlotFrameFirstWord; k < layout::kSlotFrameEndWord; ++k) {
+    out[k] = load_header_word<Atom>(slot[k]);
+  }
+  for (std::size_t k = layout::kSlotTensorFirstWord; k < layout::kSlotTensor3EndWord; ++k) {
+    out[k] = load_header_word<Atom>(slot[k]);
+  }
+  constexpr std::size_t kNdimsWord = offsetof(layout::Slot, ndims) / 8;
+  constexpr unsigned kNdimsShift = offsetof(layout::Slot, ndims) % 8 * 8;
+  const auto ndims = static_cast<std::uint8_t>(out[kNdimsWord] >> kNdimsShift);
+  if (ndims <= 3) [[likely]] {
+    return layout::kSlotTensor3EndWord;
+  }
+  for (std::size_t k = layout::kSlotTensor3EndWord; k < layout::kSlotTensorEndWord; ++k) {
+    out[k] = load_header_word<Atom>(slot[k]);
+  }
+  return layout::kSlotTensorEndWord;
+}
+
+/// Judges copied headers. Keeps the last tensor description that passed, so that a stream of equal
+/// frames is validated once and compared afterwards.
+class HeaderValidator {
+ public:
+  /// Judges `words[.. end)` as the header of slot `index`. With kOk, `tensor()` is the description
+  /// and the payload lies in `*pool`.
+  template <class Atom>
+  [[nodiscard]] HeaderVerdict judge(const SlotWords& words, std::size_t end, std::uint32_t index,
+                                    const StreamMemory<Atom>& memory, FrameFields& fields,
+                                    const PoolMemory*& pool) noexcept {
+    if (!same_tensor(words, end) && !learn_tensor(words, end)) [[unlikely]] {
+      return HeaderVerdict::kHeaderInvalid;
+    }
+    fields = decode_frame_words(words);
+    if (fields.payload_slot != index || fields.payload_offset != 0) {  // W33, W34
+      return HeaderVerdict::kHeaderInvalid;
+    }
+    pool = find_pool(memory, fields.pool_id);
+    if (pool == nullptr || fields.values_len_bytes > pool->stride_bytes) {  // W48, W47
+      return HeaderVerdict::kPayloadInvalid;
+    }
+    return HeaderVerdict::kOk;
+  }
+
+  /// The description that passed last. Precondition: a call of `judge` returned kOk.
+  [[nodiscard]] const tensor::Layout& tensor() const noexcept { return tensor_; }
+
+  void reset() noexcept { *this = HeaderValidator(); }
+
+ private:
+  [[nodiscard]] bool same_tensor(const SlotWords& words, std::size_t end) const noexcept {
+    return end == known_end_ &&
+           std::memcmp(&words[layout::kSlotTensorFirstWord], &known_[layout::kSlotTensorFirstWord],
+                       (end - layout::kSlotTensorFirstWord) * 8) == 0;
+  }
+  [[gnu::cold]] bool learn_tensor(const SlotWords& words, std::size_t end) noexcept;
+
+  template <class Atom>
+  [[nodiscard]] const PoolMemory* find_pool(const StreamMemory<Atom>& memory,
+                                            std::uint16_t pool_id) noexcept {
+    if (known_pool_ < memory.pools.size() && memory.pools[known_pool_].pool_id == pool_id)
+        [[likely]] {
+      return &memory.pools[known_pool_];
+    }
+    for (std::size_t k = 0; k < memory.pools.size(); ++k) {
+      if (memory.pools[k].pool_id == pool_id) {
+        known_pool_ = k;
+        return &memory.pools[k];
+      }
+    }
+    return nullptr;
+  }
+
+  SlotWords known_{};
+  std::size_t known_end_ = 0;
+  std::size_t known_pool_ = 0;
+  tensor::Layout tensor_;
+};
+
+}  // namespace tensorpool::inline v0::core::ring
