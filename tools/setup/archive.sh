@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154
 # `make deps-archive` packs what was fetched into one file; DEPS_ARCHIVE=FILE uses it instead of the network. Everything in
 # it is checked on unpacking against tools/deps/, exactly as if it came from a registry. Debian packages are not in it.
 

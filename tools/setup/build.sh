@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154
 # Builds what was fetched: the environment of cmake and ninja, HdrHistogram, Aeron.
 
 venv=$deps/cmake

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154
 # What comes from a registry: Aeron's sources, the SBE tool, the wheels of cmake and ninja. Each is asked for by name with
 # its ordinary client, checked against tools/deps/, and kept, so that nothing is fetched twice.
 
@@ -33,7 +33,7 @@ find_cargo() {
 # The package that brings such a cargo: Debian's cargo-web, or a versioned one as Ubuntu has them.
 cargo_package() {
   local name
-  for name in cargo-web $(apt-cache search --names-only '^cargo-1\.[0-9]+$' 2>/dev/null | cut -d ' ' -f 1 | sort -rV); do
+  for name in cargo-web $(apt-cache search --names-only '^cargo-1\.[0-9]+$' 2>/dev/null | cut -d ' ' -f 1 | sort -rV || true); do
     case $name in cargo-1.*) at_least "$CARGO_MINIMUM" "${name#cargo-}" || continue ;; esac
     if apt-cache show "$name" >/dev/null 2>&1; then printf '%s\n' "$name"; return; fi
   done
@@ -44,7 +44,7 @@ cargo_package() {
 fetch_packages() {
   have java || printf 'default-jre-headless\n'
   have_sbe || have mvn || printf 'maven\n'
-  have_aeron_source || find_cargo >/dev/null || cargo_package || true
+  ! need_cargo || cargo_package || true
 }
 
 # check_tools: the tools that a package may not bring are there and new enough. Before anything is fetched.
@@ -54,7 +54,7 @@ check_tools() {
   at_least "$JAVA_MINIMUM" "${java:-0}" || die "the SBE tool needs Java $JAVA_MINIMUM or later; found: ${java:-none}" \
     'Install default-jre-headless, or put a newer java first on PATH.'
   have_sbe || have mvn || die 'the SBE tool comes through Maven, but there is no mvn' 'Install maven.' "${offline_ways[@]}"
-  have_aeron_source || find_cargo >/dev/null || die \
+  ! need_cargo || die \
     "Aeron's sources come through cargo $CARGO_MINIMUM or later; found: $(cargo --version 2>/dev/null || echo none)" \
     'Ways out: install a newer Rust toolchain; or give a source tree, TENSORPOOL_AERON_SOURCE=DIR;' \
     'or an archive packed on another machine with `make deps-archive`, DEPS_ARCHIVE=FILE.'
@@ -63,14 +63,15 @@ check_tools() {
 have_sbe() { is_done sbe "$SBE_VERSION $SBE_SHA256" "$sbe_jar"; }
 have_crate() { is_done aeron-source "$AERON_CRATE $AERON_CRATE_VERSION $AERON_TREE_SHA256" "$crate_dir"; }
 have_aeron_source() { [ -n "${TENSORPOOL_AERON_SOURCE:-}" ] || have_crate; }
+need_cargo() { ! have_aeron_source && ! find_cargo >/dev/null; }
 have_wheels() { is_done wheels "$(wheels_key)" "$wheels"; }
 wheels_key() { sha256sum "$root/tools/deps/wheels.txt" | cut -d ' ' -f 1; }
 
 fetch_aeron() {
   local work
   if [ -n "${TENSORPOOL_AERON_SOURCE:-}" ]; then
-    [ -f "$TENSORPOOL_AERON_SOURCE/version.txt" ] && [ -d "$TENSORPOOL_AERON_SOURCE/aeron-driver" ] ||
-      die "TENSORPOOL_AERON_SOURCE=$TENSORPOOL_AERON_SOURCE is no Aeron source tree: version.txt or aeron-driver/ is missing" \
+    [ -f "$TENSORPOOL_AERON_SOURCE/aeron-driver/src/main/c/CMakeLists.txt" ] ||
+      die "TENSORPOOL_AERON_SOURCE=$TENSORPOOL_AERON_SOURCE is no Aeron source tree: it lacks aeron-driver/src/main/c" \
         'Give the folder that an Aeron release unpacks to, or unset the variable to use the bundled sources.'
     mkdir -p "$deps/src"
     ln -sfn "$(cd "$TENSORPOOL_AERON_SOURCE" && pwd)" "$aeron_src"
@@ -128,7 +129,7 @@ fetch_wheels() {
   have_wheels && return
   say 'Fetching cmake and ninja (wheels, 30 MB)'
   work=$(fresh_tmp wheels)
-  run_logged pip-download pip_in_venv download -q --only-binary=:all: --no-deps --require-hashes \
+  run_logged pip-download pip_in_venv download -q --only-binary=:all: --no-deps --require-hashes --retries 2 \
     -r "$root/tools/deps/wheels.txt" -d "$work" ||
     die 'pip could not fetch cmake and ninja' "${offline_ways[@]}"
   keep_wheels "$work"

@@ -1,8 +1,8 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154
 # Debian and Ubuntu packages: looks what is missing, installs it as root or through sudo, else prints the line to type.
-# Package names were tried on Debian 12; on Ubuntu 24.04 they were looked up only.
+# Tried on a bare Debian 12, as root and as a user; on Ubuntu not yet.
 
-packages_build=(g++ make pkg-config ccache binutils python3 python3-venv unzip util-linux libbsd-dev uuid-dev
+packages_build=(g++ make pkg-config ccache binutils ca-certificates python3 python3-venv unzip util-linux libbsd-dev uuid-dev
   libexpected-dev libcli11-dev libfmt-dev nlohmann-json3-dev libcfitsio-dev libpng-dev zlib1g-dev)
 packages_test=(libgtest-dev libgmock-dev librapidcheck-dev relacy-dev libbenchmark-dev strace)
 packages_aarch64=(qemu-user g++-aarch64-linux-gnu)
@@ -28,7 +28,8 @@ clang_packages() { # clang_packages VERSION
 
 missing_packages() { # missing_packages PACKAGE...: one a line
   local package installed
-  installed=$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' "$@" 2>/dev/null | sed -n 's/^ii *//p')
+  # dpkg-query fails as soon as it does not know one of them.
+  installed=$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' "$@" 2>/dev/null | sed -n 's/^ii *//p') || true
   for package in "$@"; do
     case $'\n'$installed$'\n' in *$'\n'"$package"$'\n'*) ;; *) printf '%s\n' "$package" ;; esac
   done
@@ -42,13 +43,19 @@ can_be_root() {
   [ "$(id -u)" -eq 0 ] || { have sudo && sudo -n true 2>/dev/null; }
 }
 
-# refresh_lists: once a run, and only where something must be looked up or installed.
-refresh_lists() {
+refresh_lists() { # once a run
   [ -z "${lists_fresh:-}" ] || return 0
   lists_fresh=1
-  can_be_root || return 0
   say 'Refreshing the list of Debian packages'
   run_logged apt-update as_root apt-get update -q || note 'that failed; going on with the lists that are there'
+}
+
+# know_packages: before asking apt-cache what is on offer. A fresh machine or container has no lists.
+know_packages() {
+  have apt-cache && [ -z "${TENSORPOOL_SKIP_PACKAGES:-}" ] || return 0
+  ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || return 0
+  can_be_root || die 'the list of Debian packages is empty here. Type this, then start again:' 'sudo apt-get update'
+  refresh_lists
 }
 
 # ensure_packages WHAT PACKAGE...: they are installed when this returns.
