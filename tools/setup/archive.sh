@@ -19,7 +19,7 @@ pack_archive() { # pack_archive FILE
 }
 
 unpack_archive() { # unpack_archive FILE: nothing to do when all of it is there
-  local file=$1 work part
+  local file=${1/#"~/"/$HOME/} work part # make leaves ~ as it is
   [ -f "$file" ] || die "DEPS_ARCHIVE=$file: no such file" 'Give the path of a file that `make deps-archive` wrote.'
   have_crate && have_sbe && have_wheels && return
   say "Unpacking $file"
