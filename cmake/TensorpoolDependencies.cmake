@@ -10,3 +10,23 @@ find_path(TL_EXPECTED_INCLUDE_DIR tl/expected.hpp)
 if(NOT TL_EXPECTED_INCLUDE_DIR)
   message(FATAL_ERROR "tl/expected.hpp not found: install libexpected-dev, or run `make build`, which does it")
 endif()
+
+# Aeron (C client and C media driver), linked statically into what we build. bundled: what tools/setup has built, from
+# the pinned source or from the tree that TENSORPOOL_AERON_SOURCE names; system: an installed CMake package, found
+# through aeron_DIR or CMAKE_PREFIX_PATH.
+find_package(Threads REQUIRED)
+if(TENSORPOOL_AERON STREQUAL "bundled")
+  find_package(aeron 1.50 CONFIG QUIET PATHS "${TENSORPOOL_DEPS_DIR}/aeron" NO_DEFAULT_PATH)
+  set(hint "run `make build`, which builds it, or use -DTENSORPOOL_AERON=system")
+elseif(TENSORPOOL_AERON STREQUAL "system")
+  find_package(aeron 1.50 CONFIG QUIET)
+  set(hint "set aeron_DIR or CMAKE_PREFIX_PATH, or use -DTENSORPOOL_AERON=bundled")
+else()
+  message(FATAL_ERROR "TENSORPOOL_AERON is bundled or system, not ${TENSORPOOL_AERON}")
+endif()
+if(NOT TARGET aeron::aeron_driver_static)
+  message(FATAL_ERROR "Aeron 1.50 or later with a static media driver not found: ${hint}")
+endif()
+# The driver's archive contains the client. Linked by src/bus alone, so nobody else sees Aeron's headers.
+add_library(tensorpool_aeron INTERFACE)
+target_link_libraries(tensorpool_aeron INTERFACE aeron::aeron_driver_static Threads::Threads)

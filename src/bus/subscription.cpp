@@ -1,0 +1,98 @@
+#include "bus/subscription.hpp"
+
+#include <aeronc.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "bus/session.hpp"
+
+namespace tensorpool::inline v0::bus {
+namespace {
+
+// The frame header lies right before the bytes that a poll delivers; Aeron's public header gives
+// its layout, with which its position is fixed too.
+using FrameHeader = aeron_header_values_frame_t;
+static_assert(sizeof(FrameHeader) == 32);
+
+FrameHeader header_before(const std::uint8_t* data) noexcept {
+  FrameHeader header;
+  std::memcpy(&header, data - sizeof(FrameHeader), sizeof(FrameHeader));
+  return header;
+}
+
+std::int32_t session_of_image(aeron_image_t* image) noexcept {
+  aeron_image_constants_t constants{};
+  return aeron_image_constants(image, &constants) == 0 ? constants.session_id : 0;
+}
+
+}  // namespace
+
+void Subscription::adopt(std::shared_ptr<Session> session, AeronHandle* handle) noexcept {
+  session_ = std::move(session);
+  handle_ = handle;
+}
+
+Subscription::~Subscription() {
+  // A lost client frees its subscriptions when it is closed.
+  if (handle_ != nullptr && session_->may_call()) {
+    aeron_subscription_close(handle_, nullptr, nullptr);
+  }
+}
+
+int Subscription::poll_raw(RawHandler handler, void* context, std::size_t limit) noexcept {
+  return aeron_subscription_poll(handle_, handler, context, limit);
+}
+
+std::int32_t Subscription::session_of(const std::uint8_t* data) noexcept {
+  return header_before(data).session_id;
+}
+
+FragmentAssembler::Fragment Subscription::fragment_at(const std::uint8_t* data,
+                                                      std::size_t size) noexcept {
+  const FrameHeader header = header_before(data);
+  return {.session_id = header.session_id,
+          .term_id = header.term_id,
+          .term_offset = header.term_offset,
+          .flags = header.flags,
+          .bytes = {reinterpret_cast<const std::byte*>(data), size}};
+}
+
+bool Subscription::is_connected() const noexcept {
+  return aeron_subscription_is_connected(handle_);
+}
+
+bool Subscription::is_closed() const noexcept {
+  return aeron_subscription_is_closed(handle_);
+}
+
+std::optional<Nanos> Subscription::image_joined_at(std::int32_t session_id) const noexcept {
+  const auto found = std::find_if(
+      images_.begin(), images_.end(),
+      [session_id](const JoinedImage& image) { return image.session_id == session_id; });
+  return found == images_.end() ? std::nullopt : std::optional<Nanos>(found->at);
+}
+
+void Subscription::on_available(void* self, aeron_subscription_stct*,
+                                aeron_image_stct* image) noexcept {
+  auto& subscription = *static_cast<Subscription*>(self);
+  const std::int32_t session_id = session_of_image(image);
+  const Nanos now = subscription.clock_.now();
+  std::erase_if(subscription.images_,
+                [session_id](const JoinedImage& known) { return known.session_id == session_id; });
+  subscription.images_.push_back({.session_id = session_id, .at = now});
+  subscription.events_.push_back({.session_id = session_id, .available = true, .at = now});
+}
+
+void Subscription::on_unavailable(void* self, aeron_subscription_stct*,
+                                  aeron_image_stct* image) noexcept {
+  auto& subscription = *static_cast<Subscription*>(self);
+  const std::int32_t session_id = session_of_image(image);
+  std::erase_if(subscription.images_,
+                [session_id](const JoinedImage& known) { return known.session_id == session_id; });
+  subscription.events_.push_back(
+      {.session_id = session_id, .available = false, .at = subscription.clock_.now()});
+}
+
+}  // namespace tensorpool::inline v0::bus
