@@ -4,13 +4,19 @@
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <string>
+#include <string_view>
 
 /// First line of a test: TP_REQ("W33", "W34");
-template <class... Ids>
-void record_requirements(Ids... ids) {
+inline void record_requirements(std::initializer_list<std::string_view> ids) {
   std::string joined;
-  ((joined += (joined.empty() ? "" : " ") + std::string(ids)), ...);
+  for (const std::string_view id : ids) {
+    if (!joined.empty()) {
+      joined += ' ';
+    }
+    joined += id;
+  }
   ::testing::Test::RecordProperty("requirements", joined);
 }
-#define TP_REQ(...) ::record_requirements(__VA_ARGS__)
+#define TP_REQ(...) ::record_requirements({__VA_ARGS__})

@@ -22,6 +22,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "core/consumer/frame.hpp"
@@ -59,6 +60,7 @@ class FrameReceiver {
     tracker_ = SequenceTracker();
     validator_.reset();
     skim_ = Skim::kOff;
+    gap_ = {};
     unmap_.reset();
     at_attach_ = counters_;
     ++counters_.remaps;
@@ -87,10 +89,14 @@ class FrameReceiver {
   void subscription_changed() noexcept { tracker_.subscription_changed(); }
 
   /// One descriptor (W254..W275). `in_fallback`: the consumer is in FALLBACK and ignores
-  /// descriptors (§1.11.3). Returns the number of frames handed to `sink`: gap recovery may hand
-  /// out up to nslots - 1 more than one.
+  /// descriptors (§1.11.3). Returns the number of frames handed to `sink`, at most `limit`: filling
+  /// a gap may hand out up to nslots - 1 more than the descriptor's own.
+  ///
+  /// Precondition: not filling_gap(). A caller with a limit asks fill_gap() first and gives one
+  /// descriptor at a time.
   template <class Sink>
-  int on_descriptor(const Descriptor& descriptor, bool in_fallback, Sink&& sink) noexcept {
+  int on_descriptor(const Descriptor& descriptor, bool in_fallback, Sink&& sink,
+                    int limit = std::numeric_limits<int>::max()) noexcept {
     if (descriptor.stream_id != options_.stream_id) {
       return 0;  // W254
     }
@@ -101,7 +107,7 @@ class FrameReceiver {
     if (!accepts_epoch_of(descriptor, in_fallback) || !is_plausible(descriptor)) [[unlikely]] {
       return 0;
     }
-    return track(descriptor, sink);
+    return track(descriptor, sink, limit);
   }
 
   /// All descriptors that were queued have been given: ends a resync or a `latest` by reading the
@@ -114,6 +120,41 @@ class FrameReceiver {
     skim_ = Skim::kOff;
     tracker_.advance(candidate_.seq);
     return read(candidate_.seq, &candidate_, Missed::kLate, sink) ? 1 : 0;
+  }
+
+  /// A gap is being read from the ring; call fill_gap() before anything else.
+  [[nodiscard]] bool filling_gap() const noexcept { return gap_.open; }
+
+  /// Goes on reading the numbers before the descriptor that showed a gap, oldest first, and then
+  /// that descriptor's own frame; what the ring no longer holds is a gap (W260). At most `limit`
+  /// frames.
+  template <class Sink>
+  int fill_gap(int limit, Sink&& sink) noexcept {
+    if (!gap_.open || memory_ == nullptr || unmap_) {
+      gap_.open = false;
+      return 0;
+    }
+    int delivered = 0;
+    while (tracker_.next() != candidate_.seq && delivered < limit) {
+      const std::uint64_t seq = tracker_.next();
+      tracker_.advance(seq);
+      if (read(seq, nullptr, Missed::kGap, sink)) {
+        ++delivered;
+        ++gap_.recovered;
+        ++counters_.recovered;
+      }
+    }
+    if (delivered >= limit) {
+      return delivered;
+    }
+    gap_.open = false;
+    const std::uint64_t lost = gap_.missing - gap_.recovered;
+    if (options_.max_outstanding_seq_gap != 0 && lost > options_.max_outstanding_seq_gap) {
+      ++counters_.resyncs;  // W265, W266
+      return delivered + hold(candidate_, Skim::kResync);
+    }
+    tracker_.advance(candidate_.seq);
+    return delivered + (read(candidate_.seq, &candidate_, Missed::kLate, sink) ? 1 : 0);
   }
 
   /// Keeps only the newest of the descriptors that follow, up to on_drained().
@@ -225,7 +266,7 @@ class FrameReceiver {
   }
 
   template <class Sink>
-  int track(const Descriptor& descriptor, Sink&& sink) noexcept {
+  int track(const Descriptor& descriptor, Sink&& sink, int limit) noexcept {
     const std::uint64_t seq = descriptor.seq;
     if (skim_ != Skim::kOff) {
       return skim_past(descriptor);
@@ -241,7 +282,7 @@ class FrameReceiver {
         tracker_.advance(seq);
         return read(seq, &descriptor, Missed::kLate, sink) ? 1 : 0;
       case SequenceTracker::Verdict::kGap:
-        return over_gap(descriptor, sink);
+        return over_gap(descriptor, sink, limit);
       case SequenceTracker::Verdict::kDuplicate:
         ++counters_.drops_duplicate;
         return 0;
@@ -259,44 +300,19 @@ class FrameReceiver {
   /// Numbers are missing before `descriptor`: read them from the ring, count the rest, resync when
   /// too many are lost.
   template <class Sink>
-  int over_gap(const Descriptor& descriptor, Sink&& sink) noexcept {
-    const std::uint64_t missing = descriptor.seq - tracker_.next();
+  int over_gap(const Descriptor& descriptor, Sink&& sink, int limit) noexcept {
     if (latest_wanted_) {
       skip_until(descriptor.seq, options_.recover_gaps);
       return hold(descriptor, Skim::kLatest);
     }
-    int delivered = 0;
-    if (options_.recover_gaps) {
-      delivered = recover_until(descriptor.seq, sink);
-    } else {
+    candidate_ = descriptor;
+    gap_ = {.open = true, .missing = descriptor.seq - tracker_.next(), .recovered = 0};
+    if (!options_.recover_gaps) {
       skip_until(descriptor.seq, false);
+    } else if (gap_.missing > memory_->nslots - 1U) {
+      skip_until(descriptor.seq - (memory_->nslots - 1U), false);
     }
-    const std::uint64_t lost = missing - static_cast<std::uint64_t>(delivered);
-    if (options_.max_outstanding_seq_gap != 0 && lost > options_.max_outstanding_seq_gap) {
-      ++counters_.resyncs;  // W265, W266
-      return delivered + hold(descriptor, Skim::kResync);
-    }
-    tracker_.advance(descriptor.seq);
-    return delivered + (read(descriptor.seq, &descriptor, Missed::kLate, sink) ? 1 : 0);
-  }
-
-  /// Reads the numbers before `end` from the ring, oldest first; what the ring no longer holds is a
-  /// gap.
-  template <class Sink>
-  int recover_until(std::uint64_t end, Sink&& sink) noexcept {
-    if (end - tracker_.next() > memory_->nslots - 1U) {
-      skip_until(end - (memory_->nslots - 1U), false);
-    }
-    int delivered = 0;
-    while (tracker_.next() != end) {
-      const std::uint64_t seq = tracker_.next();
-      tracker_.advance(seq);
-      if (read(seq, nullptr, Missed::kGap, sink)) {
-        ++delivered;
-        ++counters_.recovered;
-      }
-    }
-    return delivered;
+    return fill_gap(limit, sink);
   }
 
   /// Accounts for all numbers before `end` without reading them.
@@ -456,6 +472,13 @@ class FrameReceiver {
     ++detail;
   }
 
+  /// The gap that the candidate descriptor has shown and that is being read from the ring.
+  struct Gap {
+    bool open = false;
+    std::uint64_t missing = 0;
+    std::uint64_t recovered = 0;
+  };
+
   Options options_;
   const Memory* memory_ = nullptr;
   std::uint64_t epoch_ = 0;
@@ -463,6 +486,7 @@ class FrameReceiver {
   ring::HeaderValidator validator_;
   ring::SlotWords words_{};
   Skim skim_ = Skim::kOff;
+  Gap gap_;
   bool latest_wanted_ = false;
   Descriptor candidate_;
   std::uint32_t later_ = 0;

@@ -1,0 +1,113 @@
+// The door to the library: one Client per process, its producers and its consumers.
+//
+//     auto client = tensorpool::Client::create({});
+//     auto producer = client->create_producer({.name = "cam1"});
+//     producer->publish(TensorInfo::packed(Dtype::kUint16, {480, 640}), bytes);
+//
+// A client owns the connection to the media driver. Losing that driver is a state, not an end:
+// publishing goes on into shared memory, direct readers go on reading, and the connection is
+// rebuilt when a driver is back.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tensorpool/consumer.hpp"
+#include "tensorpool/export.hpp"
+#include "tensorpool/log.hpp"
+#include "tensorpool/producer.hpp"
+#include "tensorpool/types/error.hpp"
+#include "tensorpool/types/time.hpp"
+
+namespace tensorpool::inline v0 {
+
+/// Who does the control work: announces, activity, hello, mapping, Aeron's conductor.
+enum class Threading : std::uint8_t {
+  kBackground,  ///< one thread of the client
+  kInvoked,     ///< the application, by calling Client::do_work
+};
+
+/// How a client comes to a media driver.
+enum class MediaDriverPolicy : std::uint8_t {
+  kExternal,  ///< wait for one to run in `aeron_dir`
+  kAuto,      ///< join the one in `aeron_dir`, or embed one there when none is alive
+  kEmbedded,  ///< embed one; fails when one is alive there already
+};
+
+/// Aeron channels and stream ids. Spec: §1.23 (W430, W432); 0 or "" for announce means: as control.
+struct Channels {
+  std::string control_channel = "aeron:ipc?term-length=4m";
+  std::int32_t control_stream_id = 1000;
+  std::string announce_channel;
+  std::int32_t announce_stream_id = 0;
+  std::string metadata_channel = "aeron:ipc?term-length=4m";
+  std::int32_t metadata_stream_id = 1300;
+};
+
+struct ClientOptions {
+  std::string aeron_dir;  ///< "" = AERON_DIR, else /dev/shm/tensorpool-<user>-aeron
+  MediaDriverPolicy media_driver = MediaDriverPolicy::kExternal;
+  Threading threading = Threading::kBackground;
+  int background_cpu = -1;  ///< processor of the background thread; -1 = any
+  Channels channels;
+  /// Below which regions may lie (W116..W119). Consumers map nothing outside.
+  std::vector<std::string> allowed_base_dirs = {"/dev/shm"};
+  LogSink log;  ///< may be empty
+};
+
+/// One stream as its owner announces it.
+struct StreamInfo {
+  std::uint32_t stream_id = 0;
+  std::uint64_t epoch = 0;
+  std::uint32_t producer_id = 0;
+  std::string name;  ///< "" until a DataSourceAnnounce was heard
+  std::string summary;
+  std::uint32_t nslots = 0;  ///< 0 until a ShmPoolAnnounce was heard
+  std::vector<PoolOptions> pools;
+  std::string header_region_uri;
+};
+
+/// What a client does with its media driver now.
+enum class ConnectionState : std::uint8_t { kConnecting, kConnected, kLost };
+
+/// Thread contract: create_*, streams and connection may be called on any thread; do_work on one.
+/// Producers and consumers keep what they need of a client alive; destroying the client stops their
+/// control work, so it should go last. After fork the child's copies answer `forked` and their
+/// destructors touch nothing.
+class TENSORPOOL_EXPORT Client {
+ public:
+  /// Checks the options and starts the control work. Does not wait for a media driver.
+  [[nodiscard]] static Result<Client> create(ClientOptions options);
+
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) noexcept;
+  ~Client();
+
+  /// Creates the files of a new epoch and begins to announce them (standalone mode, §1.8, §1.21).
+  [[nodiscard]] Result<Producer> create_producer(const StreamOptions& options);
+
+  /// Begins to look for the stream; frames arrive once its announce was heard and its regions
+  /// passed.
+  [[nodiscard]] Result<Consumer> create_consumer(const ConsumerOptions& options);
+
+  /// Streams whose announces were heard within the liveness timeout.
+  [[nodiscard]] std::vector<StreamInfo> streams() const;
+
+  [[nodiscard]] ConnectionState connection() const noexcept;
+  [[nodiscard]] const std::string& aeron_dir() const noexcept;
+
+  /// One duty cycle of the control work; only with Threading::kInvoked. Call it at least every 100
+  /// ms: later calls are counted (`late_calls`). Returns the amount of work done, 0 when idle.
+  int do_work() noexcept;
+  [[nodiscard]] std::uint64_t late_calls() const noexcept;
+
+ private:
+  class Impl;
+  explicit Client(std::shared_ptr<Impl> impl) noexcept;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace tensorpool::inline v0

@@ -1,0 +1,149 @@
+// Reading frames. Spec: §1.11..1.14; design §4.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "tensorpool/export.hpp"
+#include "tensorpool/frame.hpp"
+#include "tensorpool/types/counters.hpp"
+#include "tensorpool/types/error.hpp"
+#include "tensorpool/types/mapping.hpp"
+#include "tensorpool/types/time.hpp"
+
+namespace tensorpool::inline v0 {
+
+namespace detail {
+class ConsumerCore;
+}
+
+/// How a consumer learns of frames.
+enum class FollowMode : std::uint8_t {
+  kDescriptors,  ///< by FrameDescriptor on Aeron; gaps may be read from the ring
+  kDirect,  ///< by the header ring itself: no Aeron on the data path, no trace id, no descriptor
+            ///< time
+};
+
+/// Something happened to a consumer outside the data path.
+struct ConsumerEvent {
+  enum class Kind : std::uint8_t {
+    kStreamFound,    ///< the name was resolved; `stream_id` is set
+    kMapped,         ///< frames of `epoch` can arrive from now on
+    kDiscontinuity,  ///< the mapping of `epoch` ended after `last_seq`, for `reason`; what was lost
+                     ///< around it cannot be counted
+    kFallback,  ///< payloads have to be had from `text`, or from nowhere when it is empty (W248)
+    kError,     ///< `error`; repeated once its cause changes (W442)
+    kBusLost,   ///< the media driver is gone; direct readers go on untouched
+    kBusBack,
+  };
+  Kind kind = Kind::kError;
+  std::uint32_t stream_id = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t last_seq = 0;
+  bool any_frame = false;  ///< whether `last_seq` means anything
+  UnmapReason reason = UnmapReason::kNone;
+  Error error;
+  std::string text;
+};
+
+struct ConsumerOptions {
+  std::uint32_t stream_id = 0;  ///< 0: look `name` up
+  std::string name;
+  std::uint32_t consumer_id = 0;  ///< 0: a random one (W284)
+  FollowMode mode = FollowMode::kDescriptors;
+  /// Read numbers that no descriptor announced from the ring, and look at the ring when descriptors
+  /// stay away.
+  bool recover_gaps = true;
+  Nanos probe_after =
+      std::chrono::milliseconds(1);  ///< silence of descriptors before the ring is looked at
+  std::uint64_t max_outstanding_seq_gap = 256;  ///< 0 = never resync (W266)
+  bool use_shm = true;
+  bool remap_same_epoch_on_pid_change = false;  ///< W239
+
+  std::string descriptor_channel = "aeron:ipc?term-length=4m";
+  std::int32_t descriptor_stream_id = 1100;
+  Nanos announce_period = std::chrono::milliseconds(1000);
+
+  /// Called on the thread that does the control work. May be empty. Must not call back into the
+  /// library.
+  std::function<void(const ConsumerEvent&)> on_event;
+};
+
+/// What one poll came to.
+struct PollResult {
+  int frames = 0;  ///< handed out, the overwritten ones included
+  int changed_after_use =
+      0;  ///< of these: overwritten while they were in use; their results do not count (W172)
+};
+
+/// Reads the frames of one stream.
+///
+/// Thread contract: one thread at a time for poll, next, latest, counters. The control work
+/// (announces, mapping) is done by the client.
+class TENSORPOOL_EXPORT Consumer {
+ public:
+  Consumer(Consumer&&) noexcept;
+  Consumer& operator=(Consumer&&) noexcept;
+  ~Consumer();
+
+  /// Calls `on_frame(const FrameView&)` for each frame that has arrived, oldest first, and checks
+  /// after each call that the frame was not overwritten meanwhile; `on_changed(std::uint64_t seq)`
+  /// is told of those that were. `limit` bounds the descriptors taken (in direct mode the frames);
+  /// filling one gap from the ring may add up to nslots - 1 frames.
+  template <class OnFrame, class OnChanged>
+  PollResult poll(OnFrame&& on_frame, OnChanged&& on_changed, int limit = 64) {
+    using Frames = std::remove_reference_t<OnFrame>;
+    using Changes = std::remove_reference_t<OnChanged>;
+    return poll_raw(
+        {.on_frame = [](void* f, const FrameView& view) { (*static_cast<Frames*>(f))(view); },
+         .on_changed = [](void* c, std::uint64_t seq) { (*static_cast<Changes*>(c))(seq); },
+         .frame_context = const_cast<void*>(static_cast<const void*>(std::addressof(on_frame))),
+         .changed_context =
+             const_cast<void*>(static_cast<const void*>(std::addressof(on_changed)))},
+        limit);
+  }
+  template <class OnFrame>
+  PollResult poll(OnFrame&& on_frame, int limit = 64) {
+    return poll(
+        std::forward<OnFrame>(on_frame), [](std::uint64_t) {}, limit);
+  }
+
+  /// The next frame, or nothing. The view is valid until the next call that polls; the check after
+  /// use is yours, by `still_valid()`, and is made by the library at the next poll for its
+  /// counters.
+  [[nodiscard]] std::optional<FrameView> next() noexcept;
+
+  /// The newest frame that was not handed out yet, or nothing; older ones are passed over
+  /// (`skipped_by_reader`).
+  [[nodiscard]] std::optional<FrameView> latest() noexcept;
+
+  [[nodiscard]] MappingState state() const noexcept;
+  /// The mapped epoch, or 0.
+  [[nodiscard]] std::uint64_t epoch() const noexcept;
+  /// The stream's number; 0 while its name is being looked up.
+  [[nodiscard]] std::uint32_t stream_id() const noexcept;
+  /// The highest sequence that was accounted for, 0 before the first.
+  [[nodiscard]] std::uint64_t last_seq() const noexcept;
+  [[nodiscard]] ConsumerCounters counters() const noexcept;
+
+ private:
+  friend class Client;
+  struct Sinks {
+    void (*on_frame)(void*, const FrameView&);
+    void (*on_changed)(void*, std::uint64_t);
+    void* frame_context;
+    void* changed_context;
+  };
+  PollResult poll_raw(const Sinks& sinks, int limit);
+
+  explicit Consumer(std::shared_ptr<detail::ConsumerCore> core) noexcept;
+  std::shared_ptr<detail::ConsumerCore> core_;
+};
+
+}  // namespace tensorpool::inline v0

@@ -1,0 +1,152 @@
+// Writing frames. Spec: §1.10; design §4.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tensorpool/export.hpp"
+#include "tensorpool/types/counters.hpp"
+#include "tensorpool/types/error.hpp"
+#include "tensorpool/types/publish.hpp"
+#include "tensorpool/types/tensor_info.hpp"
+#include "tensorpool/types/time.hpp"
+
+namespace tensorpool::inline v0 {
+
+namespace detail {
+class ProducerCore;
+}
+
+/// One payload pool: `nslots` slots of `stride_bytes`, a power of two and at least 64 (W38).
+struct PoolOptions {
+  std::uint16_t pool_id = 1;
+  std::uint32_t stride_bytes = 1U << 20U;
+};
+
+/// A flush that a non-coherent device needs before the frame is committed (W155). Called on the
+/// producer's thread by `Claim::commit`, with the payload that was claimed. May be empty.
+struct CommitHook {
+  void (*flush)(void* context, std::span<std::byte> payload) noexcept = nullptr;
+  void* context = nullptr;
+};
+
+/// How a stream is laid out and announced. The defaults are those of the protocol (§1.24).
+struct StreamOptions {
+  std::uint32_t stream_id = 0;    ///< 0: 10000 + CRC32C(name) mod 1000
+  std::string name;               ///< what people call it; may be empty when stream_id is given
+  std::string summary;            ///< one line about shape and type
+  std::uint32_t producer_id = 0;  ///< 0: the process id
+  std::uint32_t nslots = 1024;
+  std::vector<PoolOptions> pools = {PoolOptions{}};
+
+  std::string shm_base_dir = "/dev/shm";
+  std::string name_space = "default";  ///< `<namespace>` of the directory layout (W140)
+  bool private_files = false;          ///< 0600 and 0700 instead of 0660 and 2770 (W149, W150)
+  bool unlink_on_close = true;         ///< W152
+
+  std::string descriptor_channel = "aeron:ipc?term-length=4m";
+  std::int32_t descriptor_stream_id = 1100;
+  bool stamp_descriptors =
+      false;  ///< put the publish time into descriptors: one clock read per frame (W190)
+  Nanos announce_period = std::chrono::milliseconds(1000);
+  CommitHook commit_hook;
+
+  /// Geometry for frames of `frame_bytes` at `rate_hz`, with `slack` of time for a reader that
+  /// falls behind (W276): one pool with the next power of two as stride, 8 to 1024 slots. Where the
+  /// slack allows it, the pool stays inside the last-level cache, which makes copies faster.
+  /// Refuses what would take more than half of the free space of `shm_base_dir`.
+  [[nodiscard]] TENSORPOOL_EXPORT static Result<StreamOptions> for_frames(
+      std::uint64_t frame_bytes, double rate_hz, Nanos slack = std::chrono::milliseconds(100));
+};
+
+/// A slot that was taken for external filling (W179): write into `payload()`, then commit.
+///
+/// Move-only. The destructor aborts an open claim and counts it (`claims_dropped`). A claim may
+/// outlive its producer and then answers kStaleClaim; the memory stays mapped as long.
+///
+/// Thread contract: the payload may be filled by any thread or device; every call, the destructor
+/// included, is made on the producer's thread.
+class TENSORPOOL_EXPORT Claim {
+ public:
+  Claim(Claim&& other) noexcept;
+  Claim& operator=(Claim&& other) noexcept;
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+  ~Claim();
+
+  [[nodiscard]] std::uint64_t seq() const noexcept { return seq_; }
+  /// Room for the payload: the whole slot, at least as long as was asked for.
+  [[nodiscard]] std::span<std::byte> payload() const noexcept { return payload_; }
+
+  /// Commits the frame with as many payload bytes as were asked for. Only kCommitted ends the
+  /// claim; after any other answer it can be corrected and committed again. Claims are committed in
+  /// the order they were taken (W181). Without a capture time now_mono is taken, which costs a
+  /// clock read.
+  [[nodiscard]] CommitStatus commit(const TensorInfo& info,
+                                    std::optional<std::uint64_t> capture_time_ns = {}) & noexcept {
+    return commit(info, requested_bytes_, capture_time_ns);
+  }
+  /// The same with another number of payload bytes, at most `payload().size()`.
+  [[nodiscard]] CommitStatus commit(const TensorInfo& info, std::size_t payload_bytes,
+                                    std::optional<std::uint64_t> capture_time_ns) & noexcept;
+
+  /// Gives the claim up: its number is used, and consumers see a gap (W182).
+  void abort() noexcept;
+
+ private:
+  friend class Producer;
+  Claim() = default;
+
+  detail::ProducerCore* core_ = nullptr;
+  std::uint64_t seq_ = 0;
+  std::uint64_t epoch_ = 0;
+  std::span<std::byte> payload_;
+  std::size_t requested_bytes_ = 0;
+  std::uint32_t pool_index_ = 0;
+};
+
+/// Writes the frames of one stream. Never waits for anybody: the oldest frame is overwritten, read
+/// or not (W186).
+///
+/// Thread contract: one thread at a time for publish, claim and counters (W163). The control work
+/// (announces, activity) is done by the client.
+class TENSORPOOL_EXPORT Producer {
+ public:
+  Producer(Producer&& other) noexcept;
+  Producer& operator=(Producer&& other) noexcept;
+  Producer(const Producer&) = delete;
+  Producer& operator=(const Producer&) = delete;
+  /// Ends the epoch: announces stop, files are unlinked (W152, W153). Open claims turn stale.
+  ~Producer();
+
+  /// Copies one frame into the ring and tells the consumers. Allocates nothing, makes no system
+  /// call; without a capture time it reads the clock once.
+  [[nodiscard]] PublishStatus publish(const TensorInfo& info, std::span<const std::byte> payload,
+                                      std::optional<std::uint64_t> capture_time_ns = {}) noexcept;
+
+  /// Takes a slot for a payload of `bytes`. Several claims may be open at a time, up to the number
+  /// of slots.
+  [[nodiscard]] tl::expected<Claim, PublishStatus> claim(std::size_t bytes) noexcept;
+
+  [[nodiscard]] std::uint32_t stream_id() const noexcept;
+  [[nodiscard]] std::uint64_t epoch() const noexcept;
+  /// The number that the next frame will get.
+  [[nodiscard]] std::uint64_t next_seq() const noexcept;
+  /// The largest payload that fits (W46).
+  [[nodiscard]] std::size_t payload_bytes_max() const noexcept;
+  /// True while at least one consumer subscribes to the descriptors.
+  [[nodiscard]] bool has_subscribers() const noexcept;
+  [[nodiscard]] ProducerCounters counters() const noexcept;
+
+ private:
+  friend class Client;
+  explicit Producer(detail::ProducerCore* core) noexcept : core_(core) {}
+  detail::ProducerCore* core_;
+};
+
+}  // namespace tensorpool::inline v0

@@ -1,0 +1,8 @@
+// Everything: `#include <tensorpool/tensorpool.hpp>`.
+#pragma once
+
+#include "tensorpool/client.hpp"    // IWYU pragma: export
+#include "tensorpool/consumer.hpp"  // IWYU pragma: export
+#include "tensorpool/frame.hpp"     // IWYU pragma: export
+#include "tensorpool/log.hpp"       // IWYU pragma: export
+#include "tensorpool/producer.hpp"  // IWYU pragma: export

@@ -1,0 +1,219 @@
+#include "core/consumer/mapping_machine.hpp"
+
+#include "base/assert.hpp"
+
+namespace tensorpool::inline v0::core::consumer {
+namespace {
+
+[[nodiscard]] bool same_cause(const Error& a, const Error& b) noexcept {
+  return a.code == b.code && a.field == b.field && a.region == b.region && a.epoch == b.epoch &&
+         a.value == b.value && a.os_errno == b.os_errno;
+}
+
+// W250.
+[[nodiscard]] bool is_supported_fallback(std::string_view uri) noexcept {
+  return uri.starts_with("aeron:") || uri.starts_with("bridge://");
+}
+
+}  // namespace
+
+MappingMachine::MappingMachine(const Options& options, Nanos now)
+    : options_(options),
+      gate_({.stream_id = options.stream_id, .timing = options.timing}),
+      state_(options.use_shm ? MappingState::kUnmapped : MappingState::kFallback),
+      observe_at_(now + options.timing.announce_period) {}
+
+void MappingMachine::on_announce(const AnnounceGate::Stamp& stamp,
+                                 const region::AnnouncedStream& announced, const base::Now& now) {
+  TP_ASSERT(awaiting_ == Awaiting::kNothing);
+  if (gate_.judge(stamp, now) != AnnounceGate::Verdict::kPassed) {
+    return;
+  }
+  if (state_ == MappingState::kFallback &&
+      (fallback_cause_ == FallbackCause::kConfig || stamp.epoch == tried_epoch_)) {
+    return;
+  }
+  Result<region::MappingPlan> plan =
+      region::make_mapping_plan(announced, options_.max_region_bytes);
+  if (!plan) {
+    if (state_ == MappingState::kMapped) {
+      unmap(UnmapReason::kAnnounceRejected);  // W230
+    }
+    reject(Error(plan.error()).in_stream(stamp.stream_id).in_epoch(stamp.epoch));
+    return;
+  }
+  if (state_ == MappingState::kMapped && stamp.epoch == plan_.epoch()) {
+    plan_ = std::move(*plan);
+    awaiting_ = Awaiting::kRechecked;  // W234
+    push({.kind = Action::Kind::kRecheck});
+    return;
+  }
+  if (stamp.epoch == blocked_epoch_) {
+    return;  // W238
+  }
+  if (state_ == MappingState::kMapped) {
+    unmap(UnmapReason::kHigherEpochAnnounced);
+  }
+  plan_ = std::move(*plan);
+  begin_mapping();
+}
+
+void MappingMachine::on_mapped(const Result<Observation>& result, Nanos now) {
+  TP_ASSERT(awaiting_ == Awaiting::kMapped);
+  awaiting_ = Awaiting::kNothing;
+  if (!result) {
+    reject(result.error());
+    return;
+  }
+  const bool other_pid = pid_epoch_ == plan_.epoch() && pid_ != result->pid;
+  if (other_pid && !options_.remap_same_epoch_on_pid_change) {
+    blocked_epoch_ = plan_.epoch();  // W238, W252
+    push({.kind = Action::Kind::kUnmap});
+    return;
+  }
+  if (options_.standalone &&
+      !is_fresh(result->activity_timestamp_ns, now, options_.timing.freshness_window)) {
+    push({.kind = Action::Kind::kUnmap});  // W235: no effect, and no refusal either
+    return;
+  }
+  state_ = MappingState::kMapped;
+  pid_epoch_ = plan_.epoch();
+  pid_ = result->pid;
+  blocked_epoch_ = 0;
+  tried_epoch_ = 0;
+  reported_.reset();
+  observe_at_ = now + options_.timing.announce_period;
+}
+
+void MappingMachine::on_rechecked(const Result<Observation>& result, Nanos now) {
+  TP_ASSERT(awaiting_ == Awaiting::kRechecked);
+  awaiting_ = Awaiting::kNothing;
+  if (!result) {
+    unmap(result.error().code == Errc::kRegionTooSmall ? UnmapReason::kRegionShrunk
+                                                       : UnmapReason::kRegionMismatch);
+    begin_mapping();  // as if unmapped
+    return;
+  }
+  if (still_alive(*result, now)) {
+    observe_at_ = now + options_.timing.announce_period;
+  }
+}
+
+void MappingMachine::on_observed(const Observation& seen, Nanos now) {
+  TP_ASSERT(awaiting_ == Awaiting::kObserved);
+  awaiting_ = Awaiting::kNothing;
+  static_cast<void>(still_alive(seen, now));
+}
+
+bool MappingMachine::still_alive(const Observation& seen, Nanos now) {
+  if (seen.pid != pid_) {
+    if (!options_.remap_same_epoch_on_pid_change) {
+      blocked_epoch_ = plan_.epoch();
+    }
+    unmap(UnmapReason::kPidChanged);  // W237
+    return false;
+  }
+  if (options_.standalone &&
+      age_of(seen.activity_timestamp_ns, now) > options_.timing.liveness_timeout) {
+    unmap(UnmapReason::kActivityStale);
+    return false;
+  }
+  return true;
+}
+
+void MappingMachine::on_config(bool use_shm, std::string_view fallback_uri) {
+  TP_ASSERT(awaiting_ == Awaiting::kNothing);
+  if (use_shm) {
+    if (state_ == MappingState::kFallback) {
+      state_ = MappingState::kUnmapped;
+    }
+    if (!fallback_uri.empty() && is_supported_fallback(fallback_uri)) {
+      fallback_uri_ = fallback_uri;
+    }
+    return;
+  }
+  if (state_ == MappingState::kFallback && fallback_cause_ == FallbackCause::kConfig &&
+      fallback_uri == fallback_uri_) {
+    return;  // W332: an identical config changes nothing
+  }
+  if (!fallback_uri.empty() && !is_supported_fallback(fallback_uri)) {
+    report(make_error(Errc::kFallbackUnsupported, fallback_uri).in_stream(options_.stream_id));
+    fallback_uri = {};
+  }
+  fallback_uri_ = fallback_uri;
+  if (state_ == MappingState::kMapped) {
+    unmap(UnmapReason::kConfigured);
+  }
+  enter_fallback(FallbackCause::kConfig);
+}
+
+void MappingMachine::on_unmap_wanted(UnmapReason reason) {
+  TP_ASSERT(awaiting_ == Awaiting::kNothing);
+  if (state_ == MappingState::kMapped) {
+    unmap(reason);
+  }
+}
+
+void MappingMachine::poll(Nanos now) {
+  TP_ASSERT(awaiting_ == Awaiting::kNothing);
+  if (state_ == MappingState::kMapped && now >= observe_at_) {
+    observe_at_ = now + options_.timing.announce_period;
+    awaiting_ = Awaiting::kObserved;
+    push({.kind = Action::Kind::kObserve});
+  }
+}
+
+std::optional<MappingMachine::Action> MappingMachine::next_action() {
+  if (drained_ == actions_.size()) {
+    actions_.clear();
+    drained_ = 0;
+    return std::nullopt;
+  }
+  return actions_[drained_++];
+}
+
+bool MappingMachine::check_invariants() const noexcept {
+  const bool waits_for_map = awaiting_ == Awaiting::kMapped;
+  return (state_ != MappingState::kMapped || (plan_.epoch() != 0 && !waits_for_map)) &&
+         (state_ != MappingState::kMapped || plan_.epoch() != blocked_epoch_);
+}
+
+void MappingMachine::begin_mapping() {
+  awaiting_ = Awaiting::kMapped;
+  push({.kind = Action::Kind::kMap});
+}
+
+void MappingMachine::reject(const Error& error) {
+  report(error);
+  if (fallback_uri_.empty()) {
+    state_ = MappingState::kUnmapped;  // try again with the next announce
+    return;
+  }
+  tried_epoch_ = error.epoch != 0 ? error.epoch : plan_.epoch();
+  enter_fallback(FallbackCause::kRejection);
+}
+
+void MappingMachine::unmap(UnmapReason reason) {
+  state_ = MappingState::kUnmapped;
+  push({.kind = Action::Kind::kUnmap, .reason = reason});
+}
+
+void MappingMachine::enter_fallback(FallbackCause cause) {
+  state_ = MappingState::kFallback;
+  fallback_cause_ = cause;
+  push({.kind = Action::Kind::kFallback});
+}
+
+void MappingMachine::report(const Error& error) {
+  if (reported_ && same_cause(*reported_, error)) {
+    return;
+  }
+  reported_ = error;
+  push({.kind = Action::Kind::kReport, .error = error});
+}
+
+void MappingMachine::push(Action action) {
+  actions_.push_back(action);
+}
+
+}  // namespace tensorpool::inline v0::core::consumer
