@@ -15,9 +15,10 @@ function(tensorpool_sbe target)
     set(stamp "${out}/${name}.stamp")
     add_custom_command(OUTPUT "${stamp}"
       COMMAND "${TENSORPOOL_JAVA}" -Dsbe.target.language=Cpp -Dsbe.cpp.namespaces.collapse=true
-              "-Dsbe.output.dir=${out}" -jar "${TENSORPOOL_SBE_JAR}" "${schema}"
+              -Dsbe.xinclude.aware=true -Dsbe.validation.stop.on.error=true
+              -Dsbe.validation.warnings.fatal=true "-Dsbe.output.dir=${out}" -jar "${TENSORPOOL_SBE_JAR}" "${schema}"
       COMMAND "${CMAKE_COMMAND}" -E touch "${stamp}"
-      DEPENDS "${schema}" "${TENSORPOOL_SBE_JAR}"
+      DEPENDS "${schema}" "${PROJECT_SOURCE_DIR}/schemas/common-types.xml" "${TENSORPOOL_SBE_JAR}"
       COMMENT "SBE: ${name}" VERBATIM)
     list(APPEND stamps "${stamp}")
   endforeach()

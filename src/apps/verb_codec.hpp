@@ -1,0 +1,23 @@
+// `tp codec decode|encode`: messages as hex, one a line, to JSON and back.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <span>
+#include <string>
+
+namespace tensorpool::inline v0::apps {
+
+enum class CodecDirection : std::uint8_t { kDecode, kEncode };
+
+struct CodecOptions {
+  CodecDirection direction = CodecDirection::kDecode;
+  bool json = false;                      ///< encode: {"v":1,"hex":"…"} instead of bare digits
+  std::span<const std::string> messages;  ///< empty: every line of the input that is not blank
+};
+
+/// Writes one line for each message: the result or {"error":…}. Returns the exit code: 0, or 1 when
+/// a message was malformed.
+[[nodiscard]] int run_codec(const CodecOptions& options, std::istream& in, std::ostream& out);
+
+}  // namespace tensorpool::inline v0::apps
