@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 #include <iterator>
 #include <string>
@@ -120,7 +121,22 @@ constexpr std::string_view kFieldNames[] = {
     "progressStrideBytes",
     "valuesLenBytes",
     "timestampNs",
+    "mode",
+    "uid",
+    "gid",
 };
+
+/// Permission bits read as people write them; everything else is decimal.
+std::string number(std::uint64_t value, Field field) {
+  std::array<char, 24> text{};
+  const bool octal = field == Field::kMode;
+  char* begin = text.data();
+  if (octal) {
+    *begin++ = '0';
+  }
+  const auto end = std::to_chars(begin, text.data() + text.size(), value, octal ? 8 : 10).ptr;
+  return {text.data(), end};
+}
 
 const ErrcText* find_text(Errc code) noexcept {
   const auto* found = std::find_if(std::begin(kErrcTexts), std::end(kErrcTexts),
@@ -194,9 +210,9 @@ std::string describe(const Error& error) {
     text += to_string(error.field);
   }
   if (error.value != 0 || error.limit != 0) {
-    text += ": found " + std::to_string(error.value);
+    text += ": found " + number(error.value, error.field);
     if (error.limit != 0) {
-      text += ", limit " + std::to_string(error.limit);
+      text += ", limit " + number(error.limit, error.field);
     }
   }
   if (error.stream_id != 0) {

@@ -95,6 +95,9 @@ enum class Field : std::uint16_t {
   kProgressStrideBytes,
   kValuesLenBytes,
   kTimestamp,
+  kMode,
+  kUid,
+  kGid,
 };
 
 /// The header ring in `Error::region`; payload pools carry their pool id + 1; 0 means no region.

@@ -1,0 +1,53 @@
+#include "os/process.hpp"
+
+#include <pthread.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <limits>
+#include <vector>
+
+namespace tensorpool::inline v0::os {
+namespace {
+
+std::atomic<std::uint32_t> generation{0};
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
+
+void count_fork() noexcept {
+  generation.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+std::uint32_t fork_generation() noexcept {
+  // Registered at the first question, so that a program that never asks pays nothing. Failure
+  // (ENOMEM) leaves the generation at 0, which is what a library without this check would see.
+  [[maybe_unused]] static const int registered = ::pthread_atfork(nullptr, nullptr, count_fork);
+  return generation.load(std::memory_order_relaxed);
+}
+
+bool owner_alive(Syscalls& calls, std::uint64_t pid) noexcept {
+  const auto own = static_cast<std::uint64_t>(::getpid());
+  const auto highest = static_cast<std::uint64_t>(std::numeric_limits<pid_t>::max());
+  if (pid == own) {
+    return false;
+  }
+  if (pid == 0 || pid > highest) {  // kill() would take them for process groups
+    return true;
+  }
+  return calls.kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH;
+}
+
+std::string effective_user_name() {
+  std::vector<char> buffer(1024);
+  passwd entry{};
+  passwd* found = nullptr;
+  while (::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found) == ERANGE) {
+    buffer.resize(buffer.size() * 2);
+  }
+  return found == nullptr ? std::string() : std::string(found->pw_name);
+}
+
+}  // namespace tensorpool::inline v0::os

@@ -1,0 +1,24 @@
+// What os/ has to know about processes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "os/syscalls.hpp"
+
+namespace tensorpool::inline v0::os {
+
+/// The number of forks between the start of the process and here: 0, and one more in each child.
+/// An object that remembers it finds out that it is a copy in a child (design: fork).
+/// Async-signal-safe after the first call. Thread contract: any thread.
+[[nodiscard]] std::uint32_t fork_generation() noexcept;
+
+/// False only when no process has this id. A pid that cannot be probed counts as alive, the own
+/// pid does not (W419). Thread contract: any thread.
+[[nodiscard]] bool owner_alive(Syscalls& calls, std::uint64_t pid) noexcept;
+
+/// The name of the effective user, or an empty text when it has none.
+/// Thread contract: any thread. Allocates.
+[[nodiscard]] std::string effective_user_name();
+
+}  // namespace tensorpool::inline v0::os
