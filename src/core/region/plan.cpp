@@ -58,15 +58,15 @@ using PoolIds = std::bitset<std::size_t{layout::kPoolIdInvalid} + 1>;
 
 /// W227, W228.
 [[nodiscard]] Status check_pools(const AnnouncedStream& announced) noexcept {
-  for (const AnnouncedPool& pool : announced.pools) {
-    if (pool.nslots != announced.header_nslots) {
+  for (const layout::PayloadPool& pool : announced.pools) {
+    if (pool.pool_nslots != announced.header_nslots) {
       return fail(refuse(Field::kPoolNslots, "slot count differs from the header ring's",
-                         pool.nslots, announced.header_nslots)
+                         pool.pool_nslots, announced.header_nslots)
                       .in_region(error_region_pool(pool.pool_id)));
     }
   }
   PoolIds seen;
-  for (const AnnouncedPool& pool : announced.pools) {
+  for (const layout::PayloadPool& pool : announced.pools) {
     if (pool.pool_id == layout::kPoolIdInvalid || seen[pool.pool_id]) {
       return fail(refuse(Field::kPoolId, "reserved or repeated", pool.pool_id,
                          layout::kPoolIdInvalid - 1U));
@@ -82,7 +82,7 @@ using PoolIds = std::bitset<std::size_t{layout::kPoolIdInvalid} + 1>;
   if (announced.header_region_uri.empty()) {
     return fail(error.in_region(kErrorRegionHeaderRing));
   }
-  for (const AnnouncedPool& pool : announced.pools) {
+  for (const layout::PayloadPool& pool : announced.pools) {
     if (pool.region_uri.empty()) {
       return fail(error.in_region(error_region_pool(pool.pool_id)));
     }
@@ -107,6 +107,16 @@ using PoolIds = std::bitset<std::size_t{layout::kPoolIdInvalid} + 1>;
 
 }  // namespace
 
+AnnouncedStream geometry_of(const layout::ShmPoolAnnounce& announce) noexcept {
+  return {.stream_id = announce.stream_id,
+          .epoch = announce.epoch,
+          .layout_version = announce.layout_version,
+          .header_nslots = announce.header_nslots,
+          .header_slot_bytes = announce.header_slot_bytes,
+          .header_region_uri = announce.header_region_uri,
+          .pools = announce.payload_pools};
+}
+
 Result<MappingPlan> make_mapping_plan(const AnnouncedStream& announced,
                                       std::uint64_t max_region_bytes) {
   for (const auto check : {check_stream, check_pools, check_uris_present}) {
@@ -122,7 +132,7 @@ Result<MappingPlan> make_mapping_plan(const AnnouncedStream& announced,
   }
   MappingPlan plan{.header_ring = *std::move(header_ring), .pools = {}};
   plan.pools.reserve(announced.pools.size());
-  for (const AnnouncedPool& pool : announced.pools) {
+  for (const layout::PayloadPool& pool : announced.pools) {
     auto planned = plan_region(pool_of(ring, pool.pool_id, pool.stride_bytes), pool.region_uri,
                                max_region_bytes);
     if (!planned) {
@@ -131,6 +141,18 @@ Result<MappingPlan> make_mapping_plan(const AnnouncedStream& announced,
     plan.pools.push_back(*std::move(planned));
   }
   return plan;
+}
+
+std::vector<layout::PayloadPool> announced_pools(const MappingPlan& plan) {
+  std::vector<layout::PayloadPool> pools;
+  pools.reserve(plan.pools.size());
+  for (const auto& [expected, uri] : plan.pools) {
+    pools.push_back({.pool_id = expected.pool_id,
+                     .pool_nslots = expected.nslots,
+                     .stride_bytes = expected.stride_bytes,
+                     .region_uri = uri});
+  }
+  return pools;
 }
 
 Status check_geometry(const StreamGeometry& geometry) noexcept {

@@ -13,17 +13,10 @@
 #include <vector>
 
 #include "core/region/superblock.hpp"
+#include "layout/messages_900.hpp"
 #include "tensorpool/types/error.hpp"
 
 namespace tensorpool::inline v0::core::region {
-
-/// One pool as a message names it. Views into the message.
-struct AnnouncedPool {
-  std::uint16_t pool_id = 0;
-  std::uint32_t nslots = 0;
-  std::uint32_t stride_bytes = 0;
-  std::string_view region_uri = {};
-};
 
 /// The geometry of a stream as a message names it, before anything about it is believed.
 /// Precondition of use: stream id and epoch have passed W213 and W214.
@@ -34,8 +27,11 @@ struct AnnouncedStream {
   std::uint32_t header_nslots = 0;
   std::uint32_t header_slot_bytes = 0;
   std::string_view header_region_uri = {};
-  std::span<const AnnouncedPool> pools = {};
+  std::span<const layout::PayloadPool> pools = {};
 };
+
+/// The geometry in an announce. Views into the message.
+[[nodiscard]] AnnouncedStream geometry_of(const layout::ShmPoolAnnounce& announce) noexcept;
 
 /// A region and where it lies.
 struct PlannedRegion {
@@ -57,6 +53,9 @@ struct MappingPlan {
 /// Allocates: the plan, in proportion to the message.
 [[nodiscard]] Result<MappingPlan> make_mapping_plan(
     const AnnouncedStream& announced, std::uint64_t max_region_bytes = kMaxRegionBytesDefault);
+
+/// The pools as an owner announces them (W206). Views into the plan.
+[[nodiscard]] std::vector<layout::PayloadPool> announced_pools(const MappingPlan& plan);
 
 /// One pool of a stream that is to be created.
 struct PoolGeometry {

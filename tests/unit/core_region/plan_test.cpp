@@ -17,20 +17,21 @@ constexpr std::string_view kPoolUri = "shm:file?path=/dev/shm/x/1.pool|require_h
 
 /// An announce with its pools, good until a test changes it.
 struct Announce {
-  std::vector<AnnouncedPool> pools = {
-      {.pool_id = 1, .nslots = 8, .stride_bytes = 64, .region_uri = kPoolUri},
-      {.pool_id = 0, .nslots = 8, .stride_bytes = 192, .region_uri = kPoolUri}};
-  AnnouncedStream stream{.stream_id = 10000,
-                         .epoch = 7,
-                         .layout_version = 1,
-                         .header_nslots = 8,
-                         .header_slot_bytes = 256,
-                         .header_region_uri = kRingUri,
-                         .pools = {}};
+  std::vector<layout::PayloadPool> pools = {
+      {.pool_id = 1, .pool_nslots = 8, .stride_bytes = 64, .region_uri = kPoolUri},
+      {.pool_id = 0, .pool_nslots = 8, .stride_bytes = 192, .region_uri = kPoolUri}};
+  layout::ShmPoolAnnounce message = [] {
+    layout::ShmPoolAnnounce announce;
+    announce.stream_id = 10000;
+    announce.epoch = 7;
+    announce.header_nslots = 8;
+    announce.header_region_uri = kRingUri;
+    return announce;
+  }();
 
   [[nodiscard]] Result<MappingPlan> plan() {
-    stream.pools = pools;
-    return make_mapping_plan(stream);
+    message.payload_pools = {pools.data(), pools.size()};
+    return make_mapping_plan(geometry_of(message));
   }
 };
 
@@ -63,23 +64,23 @@ TEST(MappingPlan, refuses_every_impossible_announce_by_name) {
   const std::string long_uri = "shm:file?path=/" + std::string(5000, 'a');
   constexpr auto kInvalid = Errc::kAnnounceInvalid;
   const Row table[] = {
-      {"W223", [](auto& a) { a.stream.layout_version = 2; }, Errc::kLayoutUnsupported,
+      {"W223", [](auto& a) { a.message.layout_version = 2; }, Errc::kLayoutUnsupported,
        Field::kLayoutVersion},
-      {"W223", [](auto& a) { a.stream.layout_version = 0; }, Errc::kLayoutUnsupported,
+      {"W223", [](auto& a) { a.message.layout_version = 0; }, Errc::kLayoutUnsupported,
        Field::kLayoutVersion},
-      {"W224", [](auto& a) { a.stream.header_slot_bytes = 128; }, kInvalid,
+      {"W224", [](auto& a) { a.message.header_slot_bytes = 128; }, kInvalid,
        Field::kHeaderSlotBytes},
-      {"W225", [](auto& a) { a.stream.header_nslots = 0; }, kInvalid, Field::kHeaderNslots},
-      {"W225", [](auto& a) { a.stream.header_nslots = 6; }, kInvalid, Field::kHeaderNslots},
-      {"W225", [](auto& a) { a.stream.header_nslots = 0xFFFF'FFFF; }, kInvalid,
+      {"W225", [](auto& a) { a.message.header_nslots = 0; }, kInvalid, Field::kHeaderNslots},
+      {"W225", [](auto& a) { a.message.header_nslots = 6; }, kInvalid, Field::kHeaderNslots},
+      {"W225", [](auto& a) { a.message.header_nslots = 0xFFFF'FFFF; }, kInvalid,
        Field::kHeaderNslots},
       {"W226", [](auto& a) { a.pools.clear(); }, kInvalid, Field::kPayloadPools},
       {"W226", [](auto& a) { a.pools.resize(257, a.pools.front()); }, kInvalid,
        Field::kPayloadPools},
-      {"W227", [](auto& a) { a.pools[1].nslots = 4; }, kInvalid, Field::kPoolNslots},
+      {"W227", [](auto& a) { a.pools[1].pool_nslots = 4; }, kInvalid, Field::kPoolNslots},
       {"W228", [](auto& a) { a.pools[1].pool_id = 1; }, kInvalid, Field::kPoolId},
       {"W228", [](auto& a) { a.pools[0].pool_id = 65535; }, kInvalid, Field::kPoolId},
-      {"W229", [](auto& a) { a.stream.header_region_uri = {}; }, kInvalid, Field::kRegionUri},
+      {"W229", [](auto& a) { a.message.header_region_uri = {}; }, kInvalid, Field::kRegionUri},
       {"W229", [](auto& a) { a.pools[1].region_uri = {}; }, kInvalid, Field::kRegionUri},
       {"W40", [](auto& a) { a.pools[1].stride_bytes = 0; }, Errc::kStrideInvalid,
        Field::kStrideBytes},
@@ -87,15 +88,15 @@ TEST(MappingPlan, refuses_every_impossible_announce_by_name) {
        Field::kStrideBytes},
       {"W91", [](auto& a) { a.pools[0].region_uri = "shm:file?path=/a b"; }, Errc::kUriInvalid,
        Field::kRegionUri},
-      {"W91", [](auto& a) { a.stream.header_region_uri = "shm:mem?path=/a"; },
+      {"W91", [](auto& a) { a.message.header_region_uri = "shm:mem?path=/a"; },
        Errc::kUriUnsupportedScheme, Field::kRegionUri},
       {"W92", [&](auto& a) { a.pools[0].region_uri = long_uri; }, Errc::kUriInvalid,
        Field::kRegionUri},
       {"W136",
        [](auto& a) {
-         a.stream.header_nslots = 0x8000'0000;
+         a.message.header_nslots = 0x8000'0000;
          for (auto& pool : a.pools) {
-           pool.nslots = 0x8000'0000;
+           pool.pool_nslots = 0x8000'0000;
            pool.stride_bytes = 0x8000'0000;
          }
        },
@@ -113,16 +114,24 @@ TEST(MappingPlan, refuses_every_impossible_announce_by_name) {
   }
 }
 
+TEST(MappingPlan, announces_what_it_was_made_from) {
+  TP_REQ("W206");
+  Announce announce;
+  const auto plan = announce.plan();
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_EQ(announced_pools(*plan), announce.pools);
+}
+
 TEST(MappingPlan, the_first_rule_that_fails_decides) {
   TP_REQ("W223", "W224");
   Announce announce;
-  announce.stream.layout_version = 9;
-  announce.stream.header_slot_bytes = 1;
+  announce.message.layout_version = 9;
+  announce.message.header_slot_bytes = 1;
   announce.pools.clear();
   EXPECT_EQ(announce.plan().error().code, Errc::kLayoutUnsupported);
-  announce.stream.layout_version = 1;
+  announce.message.layout_version = 1;
   EXPECT_EQ(announce.plan().error().field, Field::kHeaderSlotBytes);
-  announce.stream.header_slot_bytes = 256;
+  announce.message.header_slot_bytes = 256;
   EXPECT_EQ(announce.plan().error().field, Field::kPayloadPools);
 }
 
