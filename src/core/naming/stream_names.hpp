@@ -1,0 +1,56 @@
+// From the name of a stream to its numbers, where nobody hands out numbers (standalone mode).
+//
+// For producers that are given a name only, and for commands that subscribe to what these publish.
+// Pure. Thread contract: free functions, any thread. See design §9, stream numbers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace tensorpool::inline v0::core::naming {
+
+namespace detail {
+
+/// Castagnoli's polynomial with its bits reversed, one byte at a time.
+inline constexpr auto kCrc32cTable = [] {
+  constexpr std::uint32_t kPolynomial = 0x82F6'3B78U;
+  std::array<std::uint32_t, 256> table{};
+  for (std::uint32_t byte = 0; byte < table.size(); ++byte) {
+    std::uint32_t crc = byte;
+    for (int bit = 0; bit < 8; ++bit) {
+      crc = (crc >> 1U) ^ ((crc & 1U) != 0 ? kPolynomial : 0U);
+    }
+    table[byte] = crc;
+  }
+  return table;
+}();
+
+}  // namespace detail
+
+/// CRC-32C (iSCSI, RFC 3720): 0xE3069283 for "123456789".
+[[nodiscard]] constexpr std::uint32_t crc32c(std::string_view text) noexcept {
+  std::uint32_t crc = 0xFFFF'FFFFU;
+  for (const char c : text) {
+    crc = (crc >> 8U) ^ detail::kCrc32cTable[(crc ^ static_cast<unsigned char>(c)) & 0xFFU];
+  }
+  return ~crc;
+}
+
+/// The number of a stream that is known by name only: 10000 to 10999. Two names may share one:
+/// whoever is about to publish looks for that first.
+[[nodiscard]] constexpr std::uint32_t stream_number(std::string_view name) noexcept {
+  return 10'000U + crc32c(name) % 1000U;
+}
+
+/// The Aeron stream id of a stream's own descriptors, so that a stopped reader of one stream holds
+/// up no other: 1100 + (n mod 1000), and 2100 or 2101 where that would be the id of QoS (1200) or
+/// metadata (1300).
+[[nodiscard]] constexpr std::int32_t descriptor_stream_id(std::uint32_t stream_number) noexcept {
+  constexpr std::int32_t kQos = 1200;
+  constexpr std::int32_t kMetadata = 1300;
+  const auto id = static_cast<std::int32_t>(1100U + stream_number % 1000U);
+  return id == kQos ? 2100 : id == kMetadata ? 2101 : id;
+}
+
+}  // namespace tensorpool::inline v0::core::naming
