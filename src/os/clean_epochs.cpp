@@ -64,7 +64,8 @@ using Reason = CleanReport::Reason;
 /// One epoch directory under examination.
 class OldEpoch {
  public:
-  OldEpoch(Syscalls& calls, int stream_directory, UniqueFd directory, std::string name)
+  OldEpoch(Syscalls& calls, const Directory& stream_directory, Directory directory,
+           std::string name)
       : calls_(calls),
         stream_directory_(stream_directory),
         directory_(std::move(directory)),
@@ -73,13 +74,13 @@ class OldEpoch {
   /// Lists the entries; false when that fails.
   [[nodiscard]] bool look(std::uint64_t& newest_change_ns) {
     struct stat found {};
-    if (calls_.list_directory(directory_.get(), entries_) != 0 ||
-        calls_.fstat(directory_.get(), found) != 0) {
+    if (calls_.list_directory(directory_.fd.get(), entries_) != 0 ||
+        calls_.fstat(directory_.fd.get(), found) != 0) {
       return false;
     }
     newest_change_ns = modified_ns(found);
     for (const std::string& entry : entries_) {
-      if (calls_.lstatat(directory_.get(), entry.c_str(), found) != 0) {
+      if (calls_.lstatat(directory_.fd.get(), entry.c_str(), found) != 0) {
         return false;
       }
       newest_change_ns = std::max(newest_change_ns, modified_ns(found));
@@ -92,7 +93,7 @@ class OldEpoch {
   [[nodiscard]] EpochEvidence evidence(std::uint32_t stream_id, std::uint64_t epoch,
                                        std::uint64_t newest_change_ns) const {
     EpochEvidence evidence{.epoch = epoch, .newest_change_ns = newest_change_ns};
-    const auto block = read_superblock(calls_, directory_.get());
+    const auto block = read_superblock(calls_, directory_.fd.get());
     if (block && describes(*block, stream_id, epoch)) {
       evidence.header_valid = true;
       evidence.activity_ns = block->activity_timestamp_ns;
@@ -105,7 +106,7 @@ class OldEpoch {
   void remove(std::uint64_t epoch, CleanReport& report) const {
     bool failed = false;
     for (const std::string& entry : removable_) {
-      if (calls_.unlinkat(directory_.get(), entry.c_str(), 0) != 0) {
+      if (calls_.unlinkat(directory_.fd.get(), entry.c_str(), 0) != 0) {
         report.left.push_back({.path = name_ + "/" + entry, .reason = Reason::kRefused});
         failed = true;
       }
@@ -116,7 +117,7 @@ class OldEpoch {
     if (failed || !foreign_.empty()) {
       return;
     }
-    if (calls_.unlinkat(stream_directory_, name_.c_str(), AT_REMOVEDIR) != 0) {
+    if (calls_.unlinkat(stream_directory_.fd.get(), name_.c_str(), AT_REMOVEDIR) != 0) {
       report.left.push_back({.path = name_, .reason = Reason::kRefused});
       return;
     }
@@ -125,15 +126,15 @@ class OldEpoch {
 
  private:
   Syscalls& calls_;
-  int stream_directory_;
-  UniqueFd directory_;
+  const Directory& stream_directory_;
+  Directory directory_;
   std::string name_;
   std::vector<std::string> entries_;
   std::vector<std::string> removable_;
   std::vector<std::string> foreign_;
 };
 
-void clean_one(Syscalls& calls, const CleanOptions& options, int stream_directory,
+void clean_one(Syscalls& calls, const CleanOptions& options, const Directory& stream_directory,
                const std::string& name, std::uint64_t epoch, CleanReport& report) {
   auto directory = open_own_directory(calls, stream_directory, name);  // W416
   if (!directory) {
@@ -178,14 +179,14 @@ Result<CleanReport> clean_epochs(Syscalls& calls, const CleanOptions& options) {
     return fail(stream_directory.error().in_stream(options.place.stream_id));
   }
   std::vector<std::string> names;
-  if (calls.list_directory(stream_directory->get(), names) != 0) {
+  if (calls.list_directory(stream_directory->fd.get(), names) != 0) {
     return fail(make_os_error(Errc::kOsFailure, "listing the epochs of the stream", errno)
                     .in_stream(options.place.stream_id));
   }
   for (const std::string& name : names) {
     const auto epoch = core::region::parse_decimal(name);
     if (epoch && *epoch != options.current_epoch) {
-      clean_one(calls, options, stream_directory->get(), name, *epoch, report);
+      clean_one(calls, options, *stream_directory, name, *epoch, report);
     }
   }
   return report;

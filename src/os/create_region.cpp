@@ -12,7 +12,6 @@
 #include "base/atomics.hpp"
 #include "base/reason.hpp"
 #include "core/region/uri.hpp"
-#include "os/directory.hpp"
 #include "os/process.hpp"
 #include "os/region_policy.hpp"
 
@@ -37,26 +36,26 @@ struct Modes {
                                : Modes{.file = 0660, .directory = 02770};
 }
 
-[[nodiscard, gnu::cold]] Error file_error(std::string_view call, std::string_view name,
+[[nodiscard, gnu::cold]] Error file_error(std::string_view call, std::string_view path,
                                           int os_errno) noexcept {
   const bool full = os_errno == ENOSPC || os_errno == EDQUOT || os_errno == EFBIG;
   const bool exhausted = os_errno == EMFILE || os_errno == ENFILE;
   if (exhausted) {
-    return open_error(name, os_errno);
+    return open_error(path, os_errno);
   }
-  Error error = base::make_reason(full ? Errc::kNoSpace : Errc::kOsFailure, call, name);
+  Error error = base::make_reason(full ? Errc::kNoSpace : Errc::kOsFailure, call, path);
   error.os_errno = os_errno;
   return error;
 }
 
-[[nodiscard]] Status allocate(Syscalls& calls, int fd, const std::string& name,
+[[nodiscard]] Status allocate(Syscalls& calls, int fd, const std::string& path,
                               std::uint64_t bytes) {
   for (std::uint64_t done = 0; done < bytes;) {
     const std::uint64_t step = std::min(bytes - done, kAllocationStep);
     if (calls.fallocate(fd, static_cast<off_t>(done), static_cast<off_t>(step)) == 0) {
       done += step;
     } else if (errno != EINTR) {
-      Error error = file_error("fallocate", name, errno);
+      Error error = file_error("fallocate", path, errno);
       error.value = bytes;
       error.limit = done;
       return fail(error);
@@ -65,10 +64,11 @@ struct Modes {
   return {};
 }
 
-[[nodiscard]] Result<std::uint64_t> highest_epoch(Syscalls& calls, int stream_directory) {
+[[nodiscard]] Result<std::uint64_t> highest_epoch(Syscalls& calls,
+                                                  const Directory& stream_directory) {
   std::vector<std::string> names;
-  if (calls.list_directory(stream_directory, names) != 0) {
-    return fail(make_os_error(Errc::kOsFailure, "listing the epochs of the stream", errno));
+  if (calls.list_directory(stream_directory.fd.get(), names) != 0) {
+    return fail(file_error("listing", stream_directory.path, errno));
   }
   std::uint64_t highest = 0;
   for (const std::string& name : names) {
@@ -78,31 +78,33 @@ struct Modes {
 }
 
 /// Refuses what would not fit, with both numbers, before anything is allocated.
-[[nodiscard]] Status check_free_space(Syscalls& calls, int directory, const std::string& path,
+[[nodiscard]] Status check_free_space(Syscalls& calls, const Directory& directory,
                                       const std::vector<ExpectedRegion>& regions,
                                       std::uint64_t page_bytes) {
   struct statvfs system {};
-  if (calls.fstatvfs(directory, system) != 0) {
-    return fail(make_os_error(Errc::kOsFailure, "statvfs", errno));
+  if (calls.fstatvfs(directory.fd.get(), system) != 0) {
+    return fail(file_error("statvfs", directory.path, errno));
   }
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  const std::uint64_t block = std::max<std::uint64_t>(page_bytes, system.f_frsize);
   std::uint64_t needed = 0;
   for (const ExpectedRegion& region : regions) {
-    const std::uint64_t bytes = round_up(region.bytes(), page_bytes);
+    const std::uint64_t bytes = round_up(region.bytes(), block);
     needed = bytes > kMost - needed ? kMost : needed + bytes;
   }
   const std::uint64_t free = std::uint64_t{system.f_bavail} * system.f_frsize;
   const bool bounded = system.f_blocks != 0;  // hugetlbfs without a size option counts nothing
   if (bounded && needed > free) {
-    return fail(base::make_reason(Errc::kNoSpace, "more than the free bytes", path, needed, free));
+    return fail(base::make_reason(Errc::kNoSpace, "more than the free bytes", directory.path,
+                                  needed, free));
   }
   return {};
 }
 
 [[nodiscard]] Result<PlannedRegion> plan_region(const ExpectedRegion& region,
-                                                const std::string& directory,
+                                                const Directory& directory,
                                                 bool require_hugepages) {
-  const std::string path = directory + "/" + region_file_name(region);
+  const std::string path = directory / region_file_name(region);
   PlannedRegion planned{.expected = region,
                         .uri = core::region::format_region_uri(
                             {.path = path, .require_hugepages = require_hugepages})};
@@ -112,9 +114,9 @@ struct Modes {
   return planned;
 }
 
-/// The plan of an epoch whose directory has the path `directory`.
+/// What is to be announced of the files in `directory`.
 [[nodiscard]] Result<MappingPlan> plan_epoch(const std::vector<ExpectedRegion>& regions,
-                                             const std::string& directory, bool require_hugepages) {
+                                             const Directory& directory, bool require_hugepages) {
   MappingPlan plan;
   for (const ExpectedRegion& region : regions) {
     auto planned = plan_region(region, directory, require_hugepages);
@@ -130,36 +132,22 @@ struct Modes {
   return plan;
 }
 
-/// A new epoch directory and its path.
-struct Epoch {
-  EpochFiles files;
-  std::string path;
-};
-
-[[nodiscard]] Result<Epoch> create_epoch(Syscalls& calls, const OwnerOptions& options,
-                                         std::uint32_t stream_id, Nanos now_real) {
+[[nodiscard]] Result<EpochFiles> create_epoch(Syscalls& calls, const OwnerOptions& options,
+                                              std::uint32_t stream_id, Nanos now_real) {
   const auto place = place_of(options, stream_id);
   if (!place) {
     return fail(place.error());
   }
-  auto path = canonical_base_dir(calls, options.base_dir);
-  if (!path) {
-    return fail(path.error());
+  const auto base = canonical_base_dir(calls, options.base_dir);
+  if (!base) {
+    return fail(base.error());
   }
   const mode_t mode = modes_of(options).directory;
-  auto stream_directory = open_stream_directory(calls, *path, *place, mode);
+  auto stream_directory = open_stream_directory(calls, *base, *place, mode);
   if (!stream_directory) {
     return fail(stream_directory.error());
   }
-  auto files = EpochFiles::create(calls, *std::move(stream_directory), now_real, mode);
-  if (!files) {
-    return fail(files.error());
-  }
-  for (const std::string& level : place->levels()) {
-    path->append("/").append(level);
-  }
-  path->append("/").append(std::to_string(files->epoch()));
-  return Epoch{.files = *std::move(files), .path = *std::move(path)};
+  return EpochFiles::create(calls, *std::move(stream_directory), now_real, mode);
 }
 
 struct NewRegion {
@@ -240,28 +228,28 @@ Result<core::region::StreamPlace> place_of(const OwnerOptions& options, std::uin
                                    .stream_id = stream_id};
 }
 
-EpochFiles::EpochFiles(Syscalls& calls, UniqueFd stream_directory, UniqueFd epoch_directory,
+EpochFiles::EpochFiles(Syscalls& calls, Directory stream_directory, Directory directory,
                        std::uint64_t epoch) noexcept
     : calls_(&calls),
       stream_directory_(std::move(stream_directory)),
-      epoch_directory_(std::move(epoch_directory)),
+      directory_(std::move(directory)),
       epoch_(epoch),
       generation_(fork_generation()) {}
 
 EpochFiles::~EpochFiles() {
-  if (!epoch_directory_ || keep_ || generation_ != fork_generation()) {
+  if (!directory_.fd || keep_ || generation_ != fork_generation()) {
     return;
   }
   for (const std::string& name : names_) {
-    static_cast<void>(calls_->unlinkat(epoch_directory_.get(), name.c_str(), 0));  // W422
+    static_cast<void>(calls_->unlinkat(directory_.fd.get(), name.c_str(), 0));  // W422
   }
   static_cast<void>(
-      calls_->unlinkat(stream_directory_.get(), std::to_string(epoch_).c_str(), AT_REMOVEDIR));
+      calls_->unlinkat(stream_directory_.fd.get(), std::to_string(epoch_).c_str(), AT_REMOVEDIR));
 }
 
-Result<EpochFiles> EpochFiles::create(Syscalls& calls, UniqueFd stream_directory, Nanos now_real,
+Result<EpochFiles> EpochFiles::create(Syscalls& calls, Directory stream_directory, Nanos now_real,
                                       mode_t mode) {
-  auto highest = highest_epoch(calls, stream_directory.get());
+  auto highest = highest_epoch(calls, stream_directory);
   if (!highest) {
     return fail(highest.error());
   }
@@ -270,7 +258,7 @@ Result<EpochFiles> EpochFiles::create(Syscalls& calls, UniqueFd stream_directory
     if (!epoch) {
       return fail(epoch.error());
     }
-    auto directory = create_directory(calls, stream_directory.get(), std::to_string(*epoch), mode);
+    auto directory = create_directory(calls, stream_directory, std::to_string(*epoch), mode);
     if (directory) {
       return EpochFiles(calls, std::move(stream_directory), *std::move(directory), *epoch);
     }
@@ -279,26 +267,24 @@ Result<EpochFiles> EpochFiles::create(Syscalls& calls, UniqueFd stream_directory
     }
     highest = *epoch;  // somebody else took it meanwhile: W143
   }
-  return fail(make_error(Errc::kAlreadyExists,
-                         "epoch directories appear faster than they can be "
-                         "created",
-                         *highest));
+  return fail(base::make_reason(Errc::kAlreadyExists, "others take each epoch first",
+                                stream_directory.path, *highest));
 }
 
 Result<UniqueFd> EpochFiles::create_file(const std::string& name, mode_t mode,
                                          std::uint64_t bytes) {
   constexpr int kFlags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   names_.reserve(names_.size() + 1);
-  UniqueFd fd(calls_->openat(epoch_directory_.get(), name.c_str(), kFlags, 0600));
+  UniqueFd fd(calls_->openat(directory_.fd.get(), name.c_str(), kFlags, 0600));
   if (!fd) {
-    return fail(file_error("creating", name, errno));
+    return fail(file_error("creating", directory_ / name, errno));
   }
   names_.push_back(name);
-  if (Status allocated = allocate(*calls_, fd.get(), name, bytes); !allocated) {
+  if (Status allocated = allocate(*calls_, fd.get(), directory_ / name, bytes); !allocated) {
     return fail(allocated.error());
   }
   if (calls_->fchmod(fd.get(), mode) != 0) {
-    return fail(file_error("fchmod", name, errno));
+    return fail(file_error("fchmod", directory_ / name, errno));
   }
   return fd;
 }
@@ -317,33 +303,32 @@ Result<OwnedStream> OwnedStream::create(Syscalls& calls, const OwnerOptions& opt
 Result<OwnedStream> OwnedStream::create_all(Syscalls& calls, const OwnerOptions& options,
                                             const core::region::StreamGeometry& geometry,
                                             base::Now now) {
-  auto epoch = create_epoch(calls, options, geometry.stream_id, now.real);
-  if (!epoch) {
-    return fail(epoch.error());
+  auto files = create_epoch(calls, options, geometry.stream_id, now.real);
+  if (!files) {
+    return fail(files.error());
   }
-  EpochFiles& files = epoch->files;
-  const std::vector<ExpectedRegion> regions = regions_of(geometry, files.epoch());
-  auto plan = plan_epoch(regions, epoch->path, options.require_hugepages);
+  const Directory& directory = files->directory();
+  const std::vector<ExpectedRegion> regions = regions_of(geometry, files->epoch());
+  auto plan = plan_epoch(regions, directory, options.require_hugepages);
   if (!plan) {
     return fail(plan.error());
   }
   const auto page =
-      file_page_bytes(calls, files.directory(), epoch->path, options.require_hugepages);
+      file_page_bytes(calls, directory.fd.get(), directory.path, options.require_hugepages);
   if (!page) {
     return fail(page.error());
   }
-  if (Status fits = check_free_space(calls, files.directory(), epoch->path, regions, *page);
-      !fits) {
+  if (Status fits = check_free_space(calls, directory, regions, *page); !fits) {
     return fail(fits.error());
   }
-  auto mapped = create_files(calls, files, regions, options, *page, now);
+  auto mapped = create_files(calls, *files, regions, options, *page, now);
   if (!mapped) {
     return fail(mapped.error());
   }
   if (!options.remove_on_close) {
-    files.keep();
+    files->keep();
   }
-  return OwnedStream(std::move(files), *std::move(mapped), *std::move(plan));
+  return OwnedStream(*std::move(files), *std::move(mapped), *std::move(plan));
 }
 
 }  // namespace tensorpool::inline v0::os

@@ -16,6 +16,7 @@
 #include "base/clock.hpp"
 #include "core/region/directories.hpp"
 #include "core/region/plan.hpp"
+#include "os/directory.hpp"
 #include "os/mapped_region.hpp"
 #include "os/syscalls.hpp"
 #include "os/unique_fd.hpp"
@@ -42,7 +43,7 @@ struct OwnerOptions {
 class EpochFiles {
  public:
   /// Creates the directory of the first free epoch from `choose_epoch` on (W141, W143, W410).
-  [[nodiscard]] static Result<EpochFiles> create(Syscalls& calls, UniqueFd stream_directory,
+  [[nodiscard]] static Result<EpochFiles> create(Syscalls& calls, Directory stream_directory,
                                                  Nanos now_real, mode_t mode);
   EpochFiles(EpochFiles&&) noexcept = default;
   EpochFiles& operator=(EpochFiles&&) = delete;
@@ -51,7 +52,7 @@ class EpochFiles {
   ~EpochFiles();
 
   [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
-  [[nodiscard]] int directory() const noexcept { return epoch_directory_.get(); }
+  [[nodiscard]] const Directory& directory() const noexcept { return directory_; }
   /// A new file with exactly `mode` and all of its `bytes` allocated and zero: a full file system
   /// is an error here and not SIGBUS later (W141, W142, W144, W147, W149).
   [[nodiscard]] Result<UniqueFd> create_file(const std::string& name, mode_t mode,
@@ -59,12 +60,12 @@ class EpochFiles {
   void keep() noexcept { keep_ = true; }
 
  private:
-  EpochFiles(Syscalls& calls, UniqueFd stream_directory, UniqueFd epoch_directory,
+  EpochFiles(Syscalls& calls, Directory stream_directory, Directory directory,
              std::uint64_t epoch) noexcept;
 
   Syscalls* calls_;
-  UniqueFd stream_directory_;
-  UniqueFd epoch_directory_;
+  Directory stream_directory_;
+  Directory directory_;
   std::uint64_t epoch_;
   std::vector<std::string> names_;
   std::uint32_t generation_;

@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 class TemporaryDirectory {
  public:
   explicit TemporaryDirectory(const std::string& parent = "/dev/shm") {
-    std::string path = parent + "/tensorpool-test-XXXXXX";
+    std::string path = parent + "/tensorpool-os-test-XXXXXX";
     if (::mkdtemp(path.data()) == nullptr) {
       std::abort();
     }
