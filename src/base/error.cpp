@@ -91,6 +91,8 @@ constexpr ErrcText kErrcTexts[] = {
      "give a file of a supported format (npy, FITS, PNG, PGM, raw)"},
     {Errc::kTruncatedInput, "truncated_input", "the input ends inside a frame: give whole frames"},
     {Errc::kEpochExhausted, "epoch_exhausted", "remove the old epoch directories of the stream"},
+    {Errc::kShapeChanged, "shape_changed",
+     "the stream changed type or shape: go on in another file, or write to a directory"},
 };
 
 constexpr std::string_view kFieldNames[] = {

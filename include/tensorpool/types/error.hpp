@@ -64,6 +64,7 @@ enum class Errc : std::uint16_t {
   kFileFormat,
   kTruncatedInput,
   kEpochExhausted,
+  kShapeChanged,
 };
 
 /// The field that an error speaks of, where one field is to blame (W441).
