@@ -52,6 +52,9 @@ class FrameReceiver {
 
   explicit FrameReceiver(const Options& options) noexcept : options_(options) {}
 
+  /// The stream to receive, where it was not known before. Precondition: not attached.
+  void set_stream(std::uint32_t stream_id) noexcept { options_.stream_id = stream_id; }
+
   /// A mapping of `epoch` is complete and checked: tracking begins anew (§1.11.3).
   /// Precondition: not attached; `memory` stays valid until detach().
   void attach(const Memory& memory, std::uint64_t epoch) noexcept {
@@ -192,14 +195,23 @@ class FrameReceiver {
     return delivered;
   }
 
-  /// For a descriptor consumer that has not heard of any frame yet: takes the present end of the
-  /// ring as its start, so that frames committed from now on are found by follow_ring().
+  /// For a descriptor consumer that has not heard of any frame yet: tracking begins at the present
+  /// end of the ring, so that frames committed from now on are found there.
   void start_at_end() noexcept {
     if (attached() && !tracker_.started()) {
-      if (const auto newest = newest_committed(*memory_)) {
-        tracker_.begin_at(*newest + 1);
-      }
+      const auto newest = newest_committed(*memory_);
+      tracker_.begin_at(newest ? *newest + 1 : 0);
     }
+  }
+
+  /// True when the ring holds the next frame, or a later one: one load. False before tracking
+  /// began.
+  [[nodiscard]] bool frame_in_ring() const noexcept {
+    if (!attached() || !tracker_.started()) {
+      return false;
+    }
+    const std::uint64_t word = word_for(*memory_, tracker_.next());
+    return ring::sequence_of(word) > tracker_.next() || word == ring::committed(tracker_.next());
   }
 
   /// The check after use for a frame that was kept; counts its failure (W173). Call once per frame.

@@ -23,9 +23,15 @@ MappingMachine::MappingMachine(const Options& options, Nanos now)
       state_(options.use_shm ? MappingState::kUnmapped : MappingState::kFallback),
       observe_at_(now + options.timing.announce_period) {}
 
-void MappingMachine::on_announce(const AnnounceGate::Stamp& stamp,
-                                 const region::AnnouncedStream& announced, const base::Now& now) {
+void MappingMachine::on_announce(const layout::ShmPoolAnnounce& announce, Nanos image_joined_at,
+                                 const base::Now& now) {
   TP_ASSERT(awaiting_ == Awaiting::kNothing);
+  const AnnounceGate::Stamp stamp{
+      .stream_id = announce.stream_id,
+      .epoch = announce.epoch,
+      .timestamp_ns = announce.announce_timestamp_ns,
+      .realtime = announce.announce_clock_domain == layout::ClockDomain::kRealtimeSynced,
+      .image_joined_at = image_joined_at};
   if (gate_.judge(stamp, now) != AnnounceGate::Verdict::kPassed) {
     return;
   }
@@ -34,7 +40,7 @@ void MappingMachine::on_announce(const AnnounceGate::Stamp& stamp,
     return;
   }
   Result<region::MappingPlan> plan =
-      region::make_mapping_plan(announced, options_.max_region_bytes);
+      region::make_mapping_plan(region::geometry_of(announce), options_.max_region_bytes);
   if (!plan) {
     if (state_ == MappingState::kMapped) {
       unmap(UnmapReason::kAnnounceRejected);  // W230
@@ -88,15 +94,19 @@ void MappingMachine::on_mapped(const Result<Observation>& result, Nanos now) {
 void MappingMachine::on_rechecked(const Result<Observation>& result, Nanos now) {
   TP_ASSERT(awaiting_ == Awaiting::kRechecked);
   awaiting_ = Awaiting::kNothing;
-  if (!result) {
-    unmap(result.error().code == Errc::kRegionTooSmall ? UnmapReason::kRegionShrunk
-                                                       : UnmapReason::kRegionMismatch);
-    begin_mapping();  // as if unmapped
+  if (result) {
+    if (still_alive(*result, now)) {
+      observe_at_ = now + options_.timing.announce_period;
+    }
     return;
   }
-  if (still_alive(*result, now)) {
-    observe_at_ = now + options_.timing.announce_period;
+  if (result.error().field == Field::kPid) {
+    other_process();
+    return;
   }
+  unmap(result.error().code == Errc::kRegionTooSmall ? UnmapReason::kRegionShrunk
+                                                     : UnmapReason::kRegionMismatch);
+  begin_mapping();  // as if unmapped
 }
 
 void MappingMachine::on_observed(const Observation& seen, Nanos now) {
@@ -107,10 +117,7 @@ void MappingMachine::on_observed(const Observation& seen, Nanos now) {
 
 bool MappingMachine::still_alive(const Observation& seen, Nanos now) {
   if (seen.pid != pid_) {
-    if (!options_.remap_same_epoch_on_pid_change) {
-      blocked_epoch_ = plan_.epoch();
-    }
-    unmap(UnmapReason::kPidChanged);  // W237
+    other_process();
     return false;
   }
   if (options_.standalone &&
@@ -119,6 +126,13 @@ bool MappingMachine::still_alive(const Observation& seen, Nanos now) {
     return false;
   }
   return true;
+}
+
+void MappingMachine::other_process() {
+  if (!options_.remap_same_epoch_on_pid_change) {
+    blocked_epoch_ = plan_.epoch();  // W238
+  }
+  unmap(UnmapReason::kPidChanged);  // W237
 }
 
 void MappingMachine::on_config(bool use_shm, std::string_view fallback_uri) {

@@ -38,6 +38,23 @@
 
 namespace tensorpool::inline v0::core::consumer {
 
+/// One thing to do. In order; kMap, kRecheck and kObserve are answered before the next is asked
+/// for.
+struct MappingAction {
+  enum class Kind : std::uint8_t {
+    kMap,       ///< map `plan()`; answer with on_mapped
+    kRecheck,   ///< compare the mapped regions and their file sizes with `plan()`; answer with
+                ///< on_rechecked
+    kObserve,   ///< read pid and activity; answer with on_observed
+    kUnmap,     ///< give the mapping up, for `reason`; kNone: the attempt to map came to nothing
+    kReport,    ///< tell the application of `error`
+    kFallback,  ///< tell the application of `fallback_uri()`, which may be empty (W248)
+  };
+  Kind kind = Kind::kMap;
+  UnmapReason reason = UnmapReason::kNone;
+  Error error{};
+};
+
 class MappingMachine {
  public:
   struct Options {
@@ -57,25 +74,13 @@ class MappingMachine {
     std::uint64_t activity_timestamp_ns = 0;
   };
 
-  struct Action {
-    enum class Kind : std::uint8_t {
-      kMap,       ///< map `plan()`; answer with on_mapped
-      kRecheck,   ///< compare the mapped regions and their file sizes with `plan()`; answer with
-                  ///< on_rechecked
-      kObserve,   ///< read pid and activity; answer with on_observed
-      kUnmap,     ///< give the mapping up, for `reason`; kNone: the attempt to map came to nothing
-      kReport,    ///< tell the application of `error`
-      kFallback,  ///< tell the application of `fallback_uri()`, which may be empty (W248)
-    };
-    Kind kind = Kind::kMap;
-    UnmapReason reason = UnmapReason::kNone;
-    Error error;
-  };
+  using Action = MappingAction;
 
   MappingMachine(const Options& options, Nanos now);
 
-  /// An announce, whoever it is for. Allocates: the plan, in proportion to the message.
-  void on_announce(const AnnounceGate::Stamp& stamp, const region::AnnouncedStream& announced,
+  /// An announce, whoever it is for. `image_joined_at`: now_mono when the Aeron image that
+  /// delivered it became available (W219). Allocates: the plan, in proportion to the message.
+  void on_announce(const layout::ShmPoolAnnounce& announce, Nanos image_joined_at,
                    const base::Now& now);
   /// Answer to kMap; with an error nothing is mapped.
   void on_mapped(const Result<Observation>& result, Nanos now);
@@ -108,6 +113,7 @@ class MappingMachine {
   enum class FallbackCause : std::uint8_t { kConfig, kRejection };
 
   void begin_mapping();
+  void other_process();
   void reject(const Error& error);
   void unmap(UnmapReason reason);
   void enter_fallback(FallbackCause cause);
