@@ -24,6 +24,10 @@
 
 namespace tensorpool::inline v0 {
 
+namespace detail {
+class ClientCore;
+}
+
 /// Who does the control work: announces, activity, hello, mapping, Aeron's conductor.
 enum class Threading : std::uint8_t {
   kBackground,  ///< one thread of the client
@@ -41,21 +45,21 @@ enum class MediaDriverPolicy : std::uint8_t {
 struct Channels {
   std::string control_channel = "aeron:ipc?term-length=4m";
   std::int32_t control_stream_id = 1000;
-  std::string announce_channel;
+  std::string announce_channel = {};
   std::int32_t announce_stream_id = 0;
   std::string metadata_channel = "aeron:ipc?term-length=4m";
   std::int32_t metadata_stream_id = 1300;
 };
 
 struct ClientOptions {
-  std::string aeron_dir;  ///< "" = AERON_DIR, else /dev/shm/tensorpool-<user>-aeron
+  std::string aeron_dir = {};  ///< "" = AERON_DIR, else /dev/shm/tensorpool-<user>-aeron
   MediaDriverPolicy media_driver = MediaDriverPolicy::kExternal;
   Threading threading = Threading::kBackground;
   int background_cpu = -1;  ///< processor of the background thread; -1 = any
-  Channels channels;
+  Channels channels = {};
   /// Below which regions may lie (W116..W119). Consumers map nothing outside.
   std::vector<std::string> allowed_base_dirs = {"/dev/shm"};
-  LogSink log;  ///< may be empty
+  LogSink log = {};  ///< may be empty
 };
 
 /// One stream as its owner announces it.
@@ -63,11 +67,11 @@ struct StreamInfo {
   std::uint32_t stream_id = 0;
   std::uint64_t epoch = 0;
   std::uint32_t producer_id = 0;
-  std::string name;  ///< "" until a DataSourceAnnounce was heard
-  std::string summary;
+  std::string name = {};  ///< "" until a DataSourceAnnounce was heard
+  std::string summary = {};
   std::uint32_t nslots = 0;  ///< 0 until a ShmPoolAnnounce was heard
-  std::vector<PoolOptions> pools;
-  std::string header_region_uri;
+  std::vector<PoolOptions> pools = {};
+  std::string header_region_uri = {};
 };
 
 /// What a client does with its media driver now.
@@ -105,9 +109,8 @@ class TENSORPOOL_EXPORT Client {
   [[nodiscard]] std::uint64_t late_calls() const noexcept;
 
  private:
-  class Impl;
-  explicit Client(std::shared_ptr<Impl> impl) noexcept;
-  std::shared_ptr<Impl> impl_;
+  explicit Client(std::shared_ptr<detail::ClientCore> core) noexcept;
+  std::shared_ptr<detail::ClientCore> core_;
 };
 
 }  // namespace tensorpool::inline v0

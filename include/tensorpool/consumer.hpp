@@ -48,13 +48,13 @@ struct ConsumerEvent {
   std::uint64_t last_seq = 0;
   bool any_frame = false;  ///< whether `last_seq` means anything
   UnmapReason reason = UnmapReason::kNone;
-  Error error;
-  std::string text;
+  Error error = {};
+  std::string text = {};
 };
 
 struct ConsumerOptions {
   std::uint32_t stream_id = 0;  ///< 0: look `name` up
-  std::string name;
+  std::string name = {};
   std::uint32_t consumer_id = 0;  ///< 0: a random one (W284)
   FollowMode mode = FollowMode::kDescriptors;
   /// Read numbers that no descriptor announced from the ring, and look at the ring when descriptors
@@ -67,12 +67,12 @@ struct ConsumerOptions {
   bool remap_same_epoch_on_pid_change = false;  ///< W239
 
   std::string descriptor_channel = "aeron:ipc?term-length=4m";
-  std::int32_t descriptor_stream_id = 1100;
+  std::int32_t descriptor_stream_id = 1100;  ///< 0: by the number of the stream, as `tp` does
   Nanos announce_period = std::chrono::milliseconds(1000);
 
   /// Called on the thread that does the control work. May be empty. Must not call back into the
   /// library.
-  std::function<void(const ConsumerEvent&)> on_event;
+  std::function<void(const ConsumerEvent&)> on_event = {};
 };
 
 /// What one poll came to.
@@ -142,8 +142,8 @@ class TENSORPOOL_EXPORT Consumer {
   };
   PollResult poll_raw(const Sinks& sinks, int limit);
 
-  explicit Consumer(std::shared_ptr<detail::ConsumerCore> core) noexcept;
-  std::shared_ptr<detail::ConsumerCore> core_;
+  explicit Consumer(std::unique_ptr<detail::ConsumerCore> core) noexcept;
+  std::unique_ptr<detail::ConsumerCore> core_;
 };
 
 }  // namespace tensorpool::inline v0

@@ -38,8 +38,8 @@ struct CommitHook {
 /// How a stream is laid out and announced. The defaults are those of the protocol (§1.24).
 struct StreamOptions {
   std::uint32_t stream_id = 0;    ///< 0: 10000 + CRC32C(name) mod 1000
-  std::string name;               ///< what people call it; may be empty when stream_id is given
-  std::string summary;            ///< one line about shape and type
+  std::string name = {};          ///< what people call it; may be empty when stream_id is given
+  std::string summary = {};       ///< one line about shape and type
   std::uint32_t producer_id = 0;  ///< 0: the process id
   std::uint32_t nslots = 1024;
   std::vector<PoolOptions> pools = {PoolOptions{}};
@@ -50,11 +50,11 @@ struct StreamOptions {
   bool unlink_on_close = true;         ///< W152
 
   std::string descriptor_channel = "aeron:ipc?term-length=4m";
-  std::int32_t descriptor_stream_id = 1100;
+  std::int32_t descriptor_stream_id = 1100;  ///< 0: by the number of the stream, as `tp` does
   bool stamp_descriptors =
       false;  ///< put the publish time into descriptors: one clock read per frame (W190)
   Nanos announce_period = std::chrono::milliseconds(1000);
-  CommitHook commit_hook;
+  CommitHook commit_hook = {};
 
   /// Geometry for frames of `frame_bytes` at `rate_hz`, with `slack` of time for a reader that
   /// falls behind (W276): one pool with the next power of two as stride, 8 to 1024 slots. Where the

@@ -3,18 +3,6 @@
 #include "layout/limits.hpp"
 
 namespace tensorpool::inline v0::detail {
-namespace {
-
-class ReadEpoch final : public MappedEpoch {
- public:
-  explicit ReadEpoch(os::MappedStream regions)
-      : MappedEpoch(regions.epoch(), memory_of(regions)), regions_(std::move(regions)) {}
-
- private:
-  os::MappedStream regions_;
-};
-
-}  // namespace
 
 MappedEpoch::Memory memory_of(const os::MappedStream& regions) {
   // Consumers map read-only; StreamMemory has one type for both sides, and readers only load
@@ -33,8 +21,7 @@ MappedEpoch::Memory memory_of(const os::MappedStream& regions) {
   return memory;
 }
 
-EpochRef make_mapped_epoch(os::MappedStream regions) {
-  return EpochRef(new ReadEpoch(std::move(regions)));
-}
+MappedEpoch::MappedEpoch(os::MappedStream mapped)
+    : regions(std::move(mapped)), memory(memory_of(regions)) {}
 
 }  // namespace tensorpool::inline v0::detail

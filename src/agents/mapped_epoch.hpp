@@ -24,15 +24,14 @@ class MappedEpoch {
  public:
   using Memory = core::ring::StreamMemory<base::DefaultAtom>;
 
-  /// Reader of a mapping, or writer of an owned one: the words are the same.
-  MappedEpoch(std::uint64_t epoch_number, const Memory& addresses) noexcept
-      : epoch(epoch_number), memory(addresses) {}
-  virtual ~MappedEpoch() = default;
+  /// Takes over the regions. The creator is the first holder.
+  explicit MappedEpoch(os::MappedStream mapped);
   MappedEpoch(const MappedEpoch&) = delete;
   MappedEpoch& operator=(const MappedEpoch&) = delete;
 
-  const std::uint64_t epoch;
+  const os::MappedStream regions;
   const Memory memory;
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return regions.epoch(); }
 
   /// Any thread; false once the mapping was given up.
   std::atomic<bool> current{true};
@@ -57,6 +56,7 @@ class MappedEpoch {
   }
 
  private:
+  ~MappedEpoch() = default;
   std::atomic<std::uint32_t> holders_{1};
 };
 
@@ -78,6 +78,7 @@ class EpochRef {
   }
   [[nodiscard]] MappedEpoch* get() const noexcept { return epoch_; }
   MappedEpoch* operator->() const noexcept { return epoch_; }
+  MappedEpoch& operator*() const noexcept { return *epoch_; }
 
  private:
   MappedEpoch* epoch_;
@@ -85,8 +86,5 @@ class EpochRef {
 
 /// Addresses of mapped regions in the form the core works on.
 [[nodiscard]] MappedEpoch::Memory memory_of(const os::MappedStream& regions);
-
-/// Takes over read-only regions.
-[[nodiscard]] EpochRef make_mapped_epoch(os::MappedStream regions);
 
 }  // namespace tensorpool::inline v0::detail

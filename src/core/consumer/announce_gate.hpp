@@ -18,7 +18,7 @@ class AnnounceGate {
  public:
   struct Options {
     std::uint32_t stream_id = 0;
-    Timing timing;
+    Timing timing = {};
   };
 
   /// What of an announce is judged here.

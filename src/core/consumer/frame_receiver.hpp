@@ -161,7 +161,14 @@ class FrameReceiver {
   }
 
   /// Keeps only the newest of the descriptors that follow, up to on_drained().
-  void begin_latest() noexcept { latest_wanted_ = true; }
+  void begin_latest() noexcept {
+    latest_wanted_ = true;
+    if (gap_.open && attached()) {
+      gap_.open = false;
+      skip_until(candidate_.seq, true);
+      hold(candidate_, Skim::kLatest);
+    }
+  }
   void end_latest() noexcept { latest_wanted_ = false; }
   /// A resync is under way: the caller drains its subscription before it calls on_drained() (W265).
   [[nodiscard]] bool draining() const noexcept { return skim_ != Skim::kOff; }
@@ -338,7 +345,7 @@ class FrameReceiver {
   }
 
   /// Makes `descriptor` the candidate; everything before it has been accounted for.
-  int hold(const Descriptor& descriptor, Skim skim) noexcept {
+  int hold(Descriptor descriptor, Skim skim) noexcept {
     if (!tracker_.started()) {
       tracker_.begin_at(descriptor.seq);
     }

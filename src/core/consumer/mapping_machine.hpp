@@ -59,7 +59,7 @@ class MappingMachine {
  public:
   struct Options {
     std::uint32_t stream_id = 0;
-    Timing timing;
+    Timing timing = {};
     bool use_shm = true;
     /// True when the producer owns the files: activity is the sign of life (W235, W251). A lease
     /// takes its place in driver mode (W236).
@@ -127,7 +127,7 @@ class MappingMachine {
   FallbackCause fallback_cause_ = FallbackCause::kConfig;
   Awaiting awaiting_ = Awaiting::kNothing;
   region::MappingPlan plan_;
-  std::string fallback_uri_;
+  std::string fallback_uri_ = {};
   std::uint64_t tried_epoch_ = 0;  ///< of the last refusal, while in FALLBACK
   std::uint64_t pid_epoch_ = 0;    ///< the epoch that `pid_` was seen in
   std::uint64_t pid_ = 0;

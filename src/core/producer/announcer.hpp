@@ -18,7 +18,7 @@ namespace tensorpool::inline v0::core::producer {
 class Announcer {
  public:
   struct Options {
-    Timing timing;
+    Timing timing = {};
     bool announces_regions = true;  ///< false for a producer under a driver (W205)
     bool has_name = true;           ///< send DataSourceAnnounce
     Nanos newcomer_spacing = std::chrono::milliseconds(100);  ///< W210

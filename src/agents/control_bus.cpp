@@ -1,0 +1,120 @@
+#include "agents/control_bus.hpp"
+
+#include <memory>
+
+namespace tensorpool::inline v0::agents {
+namespace {
+
+[[nodiscard]] Status check_stream_id(std::string_view name, std::int64_t id) {
+  if (!bus::is_valid_stream_id(id)) {
+    return fail(Errc::kInvalidArgument, name, static_cast<std::uint64_t>(id), 0x7FFF'FFFF);  // W432
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ControlBus>> ControlBus::create(bus::Client& client,
+                                                       const Channels& channels) {
+  for (const auto& [name, id] : {std::pair{"control stream id", channels.control_stream_id},
+                                 std::pair{"metadata stream id", channels.metadata_stream_id}}) {
+    if (const Status status = check_stream_id(name, id); !status) {
+      return fail(status.error());
+    }
+  }
+  ParsedChannels parsed;
+  parsed.separate_announce = channels.announce_stream_id != 0 || !channels.announce_channel.empty();
+  const std::string& announce =
+      channels.announce_channel.empty() ? channels.control_channel : channels.announce_channel;
+  for (const auto& [text, to] : {std::pair{&channels.control_channel, &parsed.control},
+                                 std::pair{&announce, &parsed.announce},
+                                 std::pair{&channels.metadata_channel, &parsed.metadata}}) {
+    Result<bus::Channel> channel = bus::Channel::parse(*text);
+    if (!channel) {
+      return fail(channel.error());
+    }
+    *to = std::move(*channel);
+  }
+  if (parsed.separate_announce) {
+    if (const Status status = check_stream_id("announce stream id", channels.announce_stream_id);
+        !status) {
+      return fail(status.error());
+    }
+  }
+  return std::unique_ptr<ControlBus>(new ControlBus(client, channels, parsed));
+}
+
+ControlBus::ControlBus(bus::Client& client, const Channels& channels, const ParsedChannels& parsed)
+    : control_in_(client, {.channel = parsed.control.untethered(),
+                           .stream_id = channels.control_stream_id}),
+      control_out_(client, {.channel = parsed.control, .stream_id = channels.control_stream_id}),
+      metadata_in_(client, {.channel = parsed.metadata.untethered(),
+                            .stream_id = channels.metadata_stream_id}),
+      metadata_out_(client,
+                    {.channel = parsed.metadata, .stream_id = channels.metadata_stream_id}) {
+  if (parsed.separate_announce) {
+    announce_in_.emplace(client,
+                         bus::SubscriptionLink::Options{.channel = parsed.announce.untethered(),
+                                                        .stream_id = channels.announce_stream_id});
+    announce_out_.emplace(client,
+                          bus::PublicationLink::Options{.channel = parsed.announce,
+                                                        .stream_id = channels.announce_stream_id});
+  }
+}
+
+int ControlBus::keep_links(Nanos now) {
+  int work = control_in_.do_work(now) + control_out_.do_work(now) + metadata_in_.do_work(now) +
+             metadata_out_.do_work(now);
+  if (announce_in_) {
+    work += announce_in_->do_work(now) + announce_out_->do_work(now);
+  }
+  return work;
+}
+
+std::optional<codec::Message900> ControlBus::decode(std::span<const std::byte> bytes) noexcept {
+  Result<codec::Message900> message = codec::decode<codec::Message900>(bytes, scratch_);
+  if (message) {
+    return *message;
+  }
+  switch (message.error().code) {
+    case Errc::kMalformedMessage:
+      ++counters_.malformed_messages;
+      break;
+    case Errc::kUnsupportedVersion:
+      ++counters_.unsupported_version;
+      break;
+    default:
+      break;  // another schema or template: somebody else's (W74, W75)
+  }
+  return std::nullopt;
+}
+
+template <class M>
+bool ControlBus::send(bus::PublicationLink& link, const M& message) {
+  bus::ExclusivePublication* out = link.current();
+  if (out == nullptr) {
+    return false;
+  }
+  buffer_.resize(codec::encoded_size(message));
+  const Result<std::size_t> size = codec::encode(message, buffer_);
+  if (!size) {
+    return false;
+  }
+  const Result<bus::OfferStatus> status = out->offer(std::span(buffer_).first(*size));
+  // Nobody listening is no reason to try again at once: the next period will do.
+  return status && (*status == bus::OfferStatus::kOk || *status == bus::OfferStatus::kNotConnected);
+}
+
+bool ControlBus::send_control(const layout::ConsumerHello& message) {
+  return send(control_out_, message);
+}
+
+bool ControlBus::send_announce(const layout::ShmPoolAnnounce& message) {
+  return send(announce_out_ ? *announce_out_ : control_out_, message);
+}
+
+bool ControlBus::send_metadata(const layout::DataSourceAnnounce& message) {
+  return send(metadata_out_, message);
+}
+
+}  // namespace tensorpool::inline v0::agents

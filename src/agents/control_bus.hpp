@@ -1,0 +1,133 @@
+// The streams that all parts of a client share: control, announce, metadata. Decodes each message
+// once and gives it to every listener, so that no handler takes a message from another (W333).
+// Spec: §1.5, §1.23.
+//
+// Thread contract: the control thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "bus/link.hpp"
+#include "codec/codec.hpp"
+#include "layout/messages_900.hpp"
+#include "tensorpool/client.hpp"
+
+namespace tensorpool::inline v0::agents {
+
+/// Receives the messages of schema 900 that concern control work. Each has an empty default.
+class ControlListener {
+ public:
+  ControlListener() = default;
+  ControlListener(const ControlListener&) = delete;
+  ControlListener& operator=(const ControlListener&) = delete;
+  virtual ~ControlListener() = default;
+
+  /// `joined_at`: now_mono when the image that brought the message became available (W219).
+  virtual void on_announce(const layout::ShmPoolAnnounce&, Nanos /*joined_at*/, const base::Now&) {}
+  virtual void on_data_source(const layout::DataSourceAnnounce&, const base::Now&) {}
+  virtual void on_hello(const layout::ConsumerHello&, const base::Now&) {}
+  virtual void on_config(const layout::ConsumerConfig&, const base::Now&) {}
+  virtual void on_control_response(const layout::ControlResponse&, const base::Now&) {}
+};
+
+class ControlBus {
+ public:
+  struct Counters {
+    std::uint64_t malformed_messages = 0;   ///< §1.2
+    std::uint64_t unsupported_version = 0;  ///< W76
+  };
+
+  /// Checks channels and stream ids (W91, W432). `client` outlives the object, at the same address.
+  [[nodiscard]] static Result<std::unique_ptr<ControlBus>> create(bus::Client& client,
+                                                                  const Channels& channels);
+
+  /// Keeps the links up and gives what has arrived to the listeners, at most kMessagesPerCycle of
+  /// each stream.
+  template <class Listeners>
+  int do_work(const base::Now& now, Listeners&& for_each_listener) {
+    int work = keep_links(now.mono);
+    for (bus::SubscriptionLink* link :
+         {&control_in_, announce_in_ ? &*announce_in_ : nullptr, &metadata_in_}) {
+      bus::Subscription* in = link == nullptr ? nullptr : link->current();
+      if (in == nullptr) {
+        continue;
+      }
+      work += in->poll_messages(
+          [&](const bus::Message& message) noexcept {
+            const auto decoded = decode(message.bytes);
+            if (decoded) {
+              const Nanos joined_at = in->image_joined_at(message.session_id).value_or(now.mono);
+              for_each_listener([&](ControlListener& listener) {
+                std::visit([&](const auto& body) { deliver(listener, body, joined_at, now); },
+                           *decoded);
+              });
+            }
+          },
+          kMessagesPerCycle);
+    }
+    return work;
+  }
+
+  /// Sends one message on the control, announce or metadata stream. False when it has to be tried
+  /// again (W211).
+  [[nodiscard]] bool send_control(const layout::ConsumerHello& message);
+  [[nodiscard]] bool send_announce(const layout::ShmPoolAnnounce& message);
+  [[nodiscard]] bool send_metadata(const layout::DataSourceAnnounce& message);
+
+  [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
+
+ private:
+  static constexpr std::size_t kMessagesPerCycle = 64;
+
+  struct ParsedChannels {
+    bus::Channel control;
+    bus::Channel announce;
+    bus::Channel metadata;
+    bool separate_announce = false;
+  };
+  ControlBus(bus::Client& client, const Channels& channels, const ParsedChannels& parsed);
+
+  int keep_links(Nanos now);
+  [[nodiscard]] std::optional<codec::Message900> decode(std::span<const std::byte> bytes) noexcept;
+  template <class M>
+  [[nodiscard]] bool send(bus::PublicationLink& link, const M& message);
+
+  static void deliver(ControlListener& to, const layout::ShmPoolAnnounce& m, Nanos joined_at,
+                      const base::Now& now) {
+    to.on_announce(m, joined_at, now);
+  }
+  static void deliver(ControlListener& to, const layout::DataSourceAnnounce& m, Nanos,
+                      const base::Now& now) {
+    to.on_data_source(m, now);
+  }
+  static void deliver(ControlListener& to, const layout::ConsumerHello& m, Nanos,
+                      const base::Now& now) {
+    to.on_hello(m, now);
+  }
+  static void deliver(ControlListener& to, const layout::ConsumerConfig& m, Nanos,
+                      const base::Now& now) {
+    to.on_config(m, now);
+  }
+  static void deliver(ControlListener& to, const layout::ControlResponse& m, Nanos,
+                      const base::Now& now) {
+    to.on_control_response(m, now);
+  }
+  template <class Other>
+  static void deliver(ControlListener&, const Other&, Nanos, const base::Now&) {}
+
+  bus::SubscriptionLink control_in_;
+  bus::PublicationLink control_out_;
+  std::optional<bus::SubscriptionLink> announce_in_;  // when separate from control
+  std::optional<bus::PublicationLink> announce_out_;
+  bus::SubscriptionLink metadata_in_;
+  bus::PublicationLink metadata_out_;
+  codec::Scratch scratch_;
+  std::vector<std::byte> buffer_;
+  Counters counters_;
+};
+
+}  // namespace tensorpool::inline v0::agents

@@ -1,0 +1,247 @@
+#include "agents/mapping_agent.hpp"
+
+#include "core/naming/stream_names.hpp"
+#include "os/syscalls.hpp"
+
+namespace tensorpool::inline v0::agents {
+
+using core::consumer::MappingAction;
+using core::consumer::MappingMachine;
+using Observation = MappingMachine::Observation;
+
+namespace {
+
+[[nodiscard]] Observation observe(const os::MappedStream& regions) noexcept {
+  const layout::Superblock block = regions.header_ring.superblock();
+  return {.pid = block.pid, .activity_timestamp_ns = block.activity_timestamp_ns};
+}
+
+}  // namespace
+
+MappingAgent::MappingAgent(bus::Client& client, const StreamDirectory& directory,
+                           const os::RegionPolicy& policy, ConsumerShared& shared, Options options,
+                           Nanos now)
+    : client_(client),
+      directory_(directory),
+      policy_(policy),
+      shared_(shared),
+      options_(std::move(options)) {
+  if (options_.stream_id != 0) {
+    begin(options_.stream_id, now);
+  }
+}
+
+MappingAgent::~MappingAgent() {
+  if (present_) {
+    unmap(UnmapReason::kClosed);
+  }
+  epochs_.close();  // the data thread polls no more: its share goes with this
+  report_ended();
+}
+
+void MappingAgent::begin(std::uint32_t stream_id, Nanos now) {
+  machine_.emplace(MappingMachine::Options{.stream_id = stream_id,
+                                           .timing = options_.timing,
+                                           .use_shm = options_.use_shm,
+                                           .remap_same_epoch_on_pid_change =
+                                               options_.remap_same_epoch_on_pid_change,
+                                           .max_region_bytes = policy_.options().max_region_bytes},
+                   now);
+  if (!options_.direct) {
+    const std::int32_t id = options_.descriptor_stream_id != 0
+                                ? options_.descriptor_stream_id
+                                : core::naming::descriptor_stream_id(stream_id);
+    descriptors_.emplace(
+        client_, bus::SubscriptionLink::Options{.channel = options_.descriptor_channel.untethered(),
+                                                .stream_id = id});
+  }
+  shared_.state.store(machine_->state(), std::memory_order_relaxed);
+  shared_.stream_id.store(stream_id, std::memory_order_release);  // sync(stream-found): publish
+  hello_at_ = now;
+}
+
+int MappingAgent::do_work(ControlBus& control, const base::Now& now) {
+  shared_.coarse_mono_ns.store(now.mono.count(), std::memory_order_relaxed);
+  watch_bus();
+  if (!machine_) {
+    const auto found = directory_.find(options_.name);
+    if (!found) {
+      return 0;
+    }
+    begin(*found, now.mono);
+    emit({.kind = ConsumerEvent::Kind::kStreamFound, .stream_id = *found, .text = options_.name});
+  }
+  int work = descriptors_ ? descriptors_->do_work(now.mono) : 0;
+  epochs_.collect();
+  say_hello(control, now.mono);
+  renew_lost_image(now.mono);
+  if (present_) {
+    // sync(unmap-wanted): observe.
+    const std::uint8_t wanted = (*present_)->unmap_wanted.load(std::memory_order_acquire);
+    if (wanted != 0) {
+      machine_->on_unmap_wanted(static_cast<UnmapReason>(wanted));
+    }
+  }
+  machine_->poll(now.mono);
+  carry_out_actions(now);
+  report_ended();
+  return work;
+}
+
+void MappingAgent::on_announce(const layout::ShmPoolAnnounce& announce, Nanos joined_at,
+                               const base::Now& now) {
+  if (machine_) {
+    machine_->on_announce(announce, joined_at, now);
+    carry_out_actions(now);
+  }
+}
+
+void MappingAgent::on_config(const layout::ConsumerConfig& config, const base::Now& now) {
+  if (!machine_ || config.stream_id != shared_.stream_id.load(std::memory_order_relaxed) ||
+      config.consumer_id != options_.consumer_id) {
+    return;  // W323
+  }
+  const auto half = [](layout::Text channel, std::uint32_t stream_id) {
+    return channel.empty() != !layout::assigned_stream_id(stream_id).has_value();
+  };
+  if (half(config.descriptor_channel, config.descriptor_stream_id) ||
+      half(config.control_channel, config.control_stream_id)) {  // W324
+    emit({.kind = ConsumerEvent::Kind::kError,
+          .stream_id = config.stream_id,
+          .error = make_error(Errc::kStreamAssignmentInvalid, config.descriptor_channel,
+                              config.descriptor_stream_id)
+                       .in_stream(config.stream_id)});
+    return;
+  }
+  machine_->on_config(config.use_shm, config.payload_fallback_uri);  // W331
+  carry_out_actions(now);
+}
+
+void MappingAgent::say_hello(ControlBus& control, Nanos now) {
+  if (now < hello_at_) {
+    return;
+  }
+  layout::ConsumerHello hello;
+  hello.stream_id = shared_.stream_id.load(std::memory_order_relaxed);
+  hello.consumer_id = options_.consumer_id;
+  hello.supports_shm = options_.use_shm;
+  hello.expected_layout_version = layout::kLayoutVersion;
+  if (control.send_control(hello)) {
+    hello_at_ = now + options_.timing.hello_interval;  // W282, W211
+  }
+}
+
+void MappingAgent::watch_bus() {
+  if (client_.is_up() == bus_was_up_) {
+    return;
+  }
+  bus_was_up_ = client_.is_up();
+  had_image_ = false;
+  emit({.kind = bus_was_up_ ? ConsumerEvent::Kind::kBusBack : ConsumerEvent::Kind::kBusLost,
+        .error = client_.last_error()});
+}
+
+void MappingAgent::renew_lost_image(Nanos now) {
+  if (!descriptors_ || !present_ || descriptors_->newest() == nullptr) {
+    return;
+  }
+  const bool has_image = descriptors_->newest()->image_count() != 0;
+  const bool fresh = core::is_fresh((*present_)->regions.header_ring.activity_ns(), now,
+                                    options_.timing.freshness_window);
+  if (had_image_ && !has_image && fresh) {
+    descriptors_->renew();  // a stopped reader comes back at once (design §9)
+  }
+  had_image_ = has_image;
+}
+
+void MappingAgent::carry_out_actions(const base::Now& now) {
+  while (const std::optional<MappingAction> action = machine_->next_action()) {
+    switch (action->kind) {
+      case MappingAction::Kind::kMap:
+        machine_->on_mapped(map(), now.mono);
+        break;
+      case MappingAction::Kind::kRecheck:
+        machine_->on_rechecked(recheck(), now.mono);
+        break;
+      case MappingAction::Kind::kObserve:
+        machine_->on_observed(observe((*present_)->regions), now.mono);
+        break;
+      case MappingAction::Kind::kUnmap:
+        unmap(action->reason);
+        break;
+      case MappingAction::Kind::kReport:
+        emit({.kind = ConsumerEvent::Kind::kError,
+              .stream_id = action->error.stream_id,
+              .error = action->error});
+        break;
+      case MappingAction::Kind::kFallback:
+        emit({.kind = ConsumerEvent::Kind::kFallback, .text = machine_->fallback_uri()});
+        break;
+    }
+  }
+  if (machine_->state() == MappingState::kMapped && candidate_) {
+    present_.emplace(new detail::MappedEpoch(std::move(*candidate_)));
+    candidate_.reset();
+    epochs_.offer(std::make_unique<detail::EpochRef>(*present_));
+    emit({.kind = ConsumerEvent::Kind::kMapped, .epoch = machine_->epoch()});
+  }
+  shared_.state.store(machine_->state(), std::memory_order_relaxed);
+}
+
+Result<Observation> MappingAgent::map() {
+  Result<os::MappedStream> regions =
+      os::open_stream(os::system_calls(), policy_, machine_->plan(), os::Access::kReadOnly);
+  if (!regions) {
+    return fail(regions.error());
+  }
+  const Observation seen = observe(*regions);
+  candidate_.emplace(std::move(*regions));
+  return seen;
+}
+
+Result<Observation> MappingAgent::recheck() const {
+  const os::MappedStream& regions = (*present_)->regions;
+  if (const Status status = regions.recheck(os::system_calls(), machine_->plan()); !status) {
+    return fail(status.error());
+  }
+  return observe(regions);
+}
+
+void MappingAgent::unmap(UnmapReason reason) {
+  candidate_.reset();
+  if (!present_) {
+    return;
+  }
+  (*present_)->current.store(false, std::memory_order_release);  // sync(mapping-current): publish
+  epochs_.offer(nullptr);
+  ended_.push_back({.epoch = *present_, .reason = reason});
+  present_.reset();
+}
+
+/// A discontinuity is told once the data thread has let go, because only it knows the last
+/// sequence.
+void MappingAgent::report_ended() {
+  std::erase_if(ended_, [this](const Ended& ended) {
+    // sync(let-go): observe. Nobody else holding it: the data thread never took it.
+    if (!ended.epoch->let_go.load(std::memory_order_acquire) && !ended.epoch->is_sole_holder()) {
+      return false;
+    }
+    emit({.kind = ConsumerEvent::Kind::kDiscontinuity,
+          .epoch = ended.epoch->epoch(),
+          .last_seq = ended.epoch->last_seq,
+          .any_frame = ended.epoch->any_frame,
+          .reason = ended.reason});
+    return true;
+  });
+}
+
+void MappingAgent::emit(ConsumerEvent event) const {
+  if (event.stream_id == 0) {
+    event.stream_id = shared_.stream_id.load(std::memory_order_relaxed);
+  }
+  if (options_.on_event) {
+    options_.on_event(event);
+  }
+}
+
+}  // namespace tensorpool::inline v0::agents

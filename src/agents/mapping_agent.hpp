@@ -1,0 +1,98 @@
+// The control work of one consumer: finds its stream, maps and gives up its regions, says hello,
+// keeps its descriptor subscription. Spec: §1.11, §1.15.1 (hello), §1.15.3 (useShm). The machine
+// that decides is core/consumer/mapping_machine; this carries its actions out.
+//
+// Thread contract: the control thread, except `epochs().current()`, `descriptors()` and the atomics
+// of ConsumerShared, which the polling thread reads.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agents/control_bus.hpp"
+#include "agents/mapped_epoch.hpp"
+#include "agents/stream_directory.hpp"
+#include "bus/handoff.hpp"
+#include "core/consumer/mapping_machine.hpp"
+#include "os/open_region.hpp"
+#include "tensorpool/consumer.hpp"
+
+namespace tensorpool::inline v0::agents {
+
+/// What the control thread tells the polling thread besides epochs.
+struct ConsumerShared {
+  std::atomic<MappingState> state{MappingState::kUnmapped};  // stands alone: no order needed
+  /// 0 while the name is being looked up. sync(stream-found): the subscription is there before it.
+  std::atomic<std::uint32_t> stream_id{0};
+  std::atomic<std::int64_t> coarse_mono_ns{0};  ///< now_mono of the last duty cycle; stands alone
+};
+
+class MappingAgent final : public ControlListener {
+ public:
+  struct Options {
+    std::uint32_t stream_id = 0;
+    std::string name = {};
+    std::uint32_t consumer_id = 0;
+    bool direct = false;  ///< no descriptor subscription
+    bool use_shm = true;
+    bool remap_same_epoch_on_pid_change = false;
+    core::Timing timing = {};
+    bus::Channel descriptor_channel = {};
+    std::int32_t descriptor_stream_id = 0;  ///< 0: by the number of the stream (core/naming)
+    std::function<void(const ConsumerEvent&)> on_event = {};
+  };
+
+  /// The references outlive the agent.
+  MappingAgent(bus::Client& client, const StreamDirectory& directory,
+               const os::RegionPolicy& policy, ConsumerShared& shared, Options options, Nanos now);
+  ~MappingAgent() override;
+
+  int do_work(ControlBus& control, const base::Now& now);
+  void on_announce(const layout::ShmPoolAnnounce& announce, Nanos joined_at,
+                   const base::Now& now) override;
+  void on_config(const layout::ConsumerConfig& config, const base::Now& now) override;
+
+  /// The polling thread takes epochs and the subscription from here.
+  [[nodiscard]] bus::Handoff<detail::EpochRef>& epochs() noexcept { return epochs_; }
+  [[nodiscard]] bus::SubscriptionLink* descriptors() noexcept {
+    return descriptors_ ? &*descriptors_ : nullptr;
+  }
+
+ private:
+  struct Ended {
+    detail::EpochRef epoch;
+    UnmapReason reason;
+  };
+
+  void begin(std::uint32_t stream_id, Nanos now);
+  void say_hello(ControlBus& control, Nanos now);
+  void watch_bus();
+  void renew_lost_image(Nanos now);
+  void carry_out_actions(const base::Now& now);
+  [[nodiscard]] Result<core::consumer::MappingMachine::Observation> map();
+  [[nodiscard]] Result<core::consumer::MappingMachine::Observation> recheck() const;
+  void unmap(UnmapReason reason);
+  void report_ended();
+  void emit(ConsumerEvent event) const;
+
+  bus::Client& client_;
+  const StreamDirectory& directory_;
+  const os::RegionPolicy& policy_;
+  ConsumerShared& shared_;
+  Options options_;
+  std::optional<core::consumer::MappingMachine> machine_;  // once the stream is known
+  std::optional<bus::SubscriptionLink> descriptors_;       // likewise, unless direct
+  bus::Handoff<detail::EpochRef> epochs_;
+  std::optional<os::MappedStream> candidate_;  // mapped, not yet accepted by the machine
+  std::optional<detail::EpochRef> present_;    // what the data thread is offered
+  std::vector<Ended> ended_;
+  Nanos hello_at_{};
+  bool bus_was_up_ = false;
+  bool had_image_ = false;
+};
+
+}  // namespace tensorpool::inline v0::agents

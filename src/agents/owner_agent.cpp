@@ -1,0 +1,71 @@
+#include "agents/owner_agent.hpp"
+
+#include "core/naming/stream_names.hpp"
+
+namespace tensorpool::inline v0::agents {
+
+OwnerAgent::OwnerAgent(const os::OwnedStream& stream, bus::Client& client, Options options,
+                       Nanos now)
+    : stream_(stream),
+      options_(std::move(options)),
+      announcer_({.timing = options_.timing,
+                  .has_name = !options_.name.empty() || !options_.summary.empty()},
+                 now),
+      pools_(core::region::announced_pools(stream.plan())),
+      descriptors_(client, {.channel = options_.descriptor_channel,
+                            .stream_id = options_.descriptor_stream_id != 0 ? options_.descriptor_stream_id : core::naming::descriptor_stream_id(stream.plan().stream_id())}) {}
+
+int OwnerAgent::do_work(ControlBus& control, const base::Now& now) {
+  int work = descriptors_.do_work(now.mono);
+  const core::producer::Announcer::Due due = announcer_.poll(now.mono);
+  if (due.refresh_activity) {
+    stream_.regions().store_activity(now.mono);
+    announcer_.activity_refreshed(now.mono);
+    ++work;
+  }
+  if (due.announce) {
+    if (announce(control, now)) {
+      announcer_.announced(now.mono);
+      announces_sent_.fetch_add(1, std::memory_order_relaxed);
+      ++work;
+    } else {
+      announces_failed_.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+  if (due.data_source && announce_name(control)) {
+    announcer_.data_source_sent(now.mono);
+    ++work;
+  }
+  return work;
+}
+
+void OwnerAgent::on_hello(const layout::ConsumerHello& hello, const base::Now& now) {
+  if (hello.stream_id == stream_.plan().stream_id()) {
+    announcer_.on_hello(hello.consumer_id, now.mono);
+  }
+}
+
+bool OwnerAgent::announce(ControlBus& control, const base::Now& now) {
+  const core::region::MappingPlan& plan = stream_.plan();
+  layout::ShmPoolAnnounce message;
+  message.stream_id = plan.stream_id();
+  message.producer_id = options_.producer_id;
+  message.epoch = plan.epoch();
+  message.announce_timestamp_ns = static_cast<std::uint64_t>(now.mono.count());  // W207, W208
+  message.header_nslots = plan.nslots();
+  message.payload_pools = layout::ListView<layout::PayloadPool>(pools_.begin(), pools_.end());
+  message.header_region_uri = plan.header_ring.uri;
+  return control.send_announce(message);
+}
+
+bool OwnerAgent::announce_name(ControlBus& control) {
+  layout::DataSourceAnnounce message;
+  message.stream_id = stream_.plan().stream_id();
+  message.producer_id = options_.producer_id;
+  message.epoch = stream_.epoch();
+  message.name = options_.name;
+  message.summary = options_.summary;
+  return control.send_metadata(message);
+}
+
+}  // namespace tensorpool::inline v0::agents

@@ -1,0 +1,55 @@
+// The control work of one standalone producer: announces, name, activity, its descriptor
+// publication. Spec: §1.10.3, §1.21. The machine that decides when is core/producer/announcer.
+//
+// Thread contract: the control thread, except `descriptors().current()` and the two counters, which are the producer's.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agents/control_bus.hpp"
+#include "core/producer/announcer.hpp"
+#include "os/create_region.hpp"
+#include "tensorpool/producer.hpp"
+
+namespace tensorpool::inline v0::agents {
+
+class OwnerAgent final : public ControlListener {
+ public:
+  struct Options {
+    std::uint32_t producer_id = 0;
+    std::string name = {};
+    std::string summary = {};
+    core::Timing timing = {};
+    bus::Channel descriptor_channel = {};
+    std::int32_t descriptor_stream_id = 0;
+  };
+
+  /// `stream` and `client` outlive the agent.
+  OwnerAgent(const os::OwnedStream& stream, bus::Client& client, Options options, Nanos now);
+
+  /// Keeps the descriptor publication up, sends and refreshes what is due.
+  int do_work(ControlBus& control, const base::Now& now);
+  void on_hello(const layout::ConsumerHello& hello, const base::Now& now) override;
+
+  [[nodiscard]] bus::PublicationLink& descriptors() noexcept { return descriptors_; }
+  [[nodiscard]] std::uint64_t announces_sent() const noexcept { return announces_sent_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t announces_failed() const noexcept { return announces_failed_.load(std::memory_order_relaxed); }
+
+ private:
+  [[nodiscard]] bool announce(ControlBus& control, const base::Now& now);
+  [[nodiscard]] bool announce_name(ControlBus& control);
+
+  const os::OwnedStream& stream_;
+  Options options_;
+  core::producer::Announcer announcer_;
+  std::vector<layout::PayloadPool> pools_;
+  bus::PublicationLink descriptors_;
+  std::atomic<std::uint64_t> announces_sent_{0};  // read by the producer's thread, for its counters
+  std::atomic<std::uint64_t> announces_failed_{0};
+};
+
+}  // namespace tensorpool::inline v0::agents

@@ -1,0 +1,74 @@
+#include "tensorpool/client.hpp"
+
+#include "client/client_core.hpp"
+#include "client/consumer_core.hpp"
+#include "client/producer_core.hpp"
+
+namespace tensorpool::inline v0 {
+
+Client::Client(std::shared_ptr<detail::ClientCore> core) noexcept : core_(std::move(core)) {}
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&& other) noexcept {
+  std::swap(core_, other.core_);
+  return *this;
+}
+
+Client::~Client() {
+  if (core_ == nullptr) {
+    return;
+  }
+  if (core_->is_forked()) {
+    // Threads, locks and Aeron belong to the parent: the copy is left as it is (design §9).
+    static_cast<void>(new std::shared_ptr<detail::ClientCore>(std::move(core_)));
+    return;
+  }
+  core_->stop();
+}
+
+Result<Client> Client::create(ClientOptions options) {
+  Result<std::shared_ptr<detail::ClientCore>> core = detail::ClientCore::create(std::move(options));
+  if (!core) {
+    return fail(core.error());
+  }
+  return Client(std::move(*core));
+}
+
+Result<Producer> Client::create_producer(const StreamOptions& options) {
+  if (core_->is_forked()) {
+    return fail(Errc::kForked, "create_producer");
+  }
+  Result<detail::ProducerCore*> core = detail::ProducerCore::create(core_, options);
+  if (!core) {
+    return fail(core.error());
+  }
+  return Producer(*core);
+}
+
+Result<Consumer> Client::create_consumer(const ConsumerOptions& options) {
+  if (core_->is_forked()) {
+    return fail(Errc::kForked, "create_consumer");
+  }
+  Result<std::unique_ptr<detail::ConsumerCore>> core = detail::ConsumerCore::create(core_, options);
+  if (!core) {
+    return fail(core.error());
+  }
+  return Consumer(std::move(*core));
+}
+
+std::vector<StreamInfo> Client::streams() const {
+  return core_->directory().list();
+}
+ConnectionState Client::connection() const noexcept {
+  return core_->connection();
+}
+const std::string& Client::aeron_dir() const noexcept {
+  return core_->aeron_dir();
+}
+int Client::do_work() noexcept {
+  return core_->is_forked() ? 0 : core_->invoke();
+}
+std::uint64_t Client::late_calls() const noexcept {
+  return core_->late_calls();
+}
+
+}  // namespace tensorpool::inline v0

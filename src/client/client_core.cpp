@@ -1,0 +1,213 @@
+#include "client/client_core.hpp"
+
+#include <algorithm>
+
+#include "os/syscalls.hpp"
+
+namespace tensorpool::inline v0::detail {
+namespace {
+
+constexpr Nanos kRejoinPause = std::chrono::seconds(1);
+
+[[nodiscard]] bus::DriverPolicy policy_of(MediaDriverPolicy policy) noexcept {
+  switch (policy) {
+    case MediaDriverPolicy::kAuto:
+      return bus::DriverPolicy::kAuto;
+    case MediaDriverPolicy::kEmbedded:
+      return bus::DriverPolicy::kEmbedded;
+    case MediaDriverPolicy::kExternal:
+      break;
+  }
+  return bus::DriverPolicy::kExternal;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<ClientCore>> ClientCore::create(ClientOptions options) {
+  Result<os::RegionPolicy> policy = os::RegionPolicy::create(
+      os::system_calls(), {.allowed_base_dirs = options.allowed_base_dirs, .populate = true});
+  if (!policy) {
+    return fail(policy.error());
+  }
+  Result<bus::Client> connection =
+      bus::Client::create({.aeron_dir = bus::choose_aeron_dir(options.aeron_dir)});
+  if (!connection) {
+    return fail(connection.error());
+  }
+  std::shared_ptr<ClientCore> core(
+      new ClientCore(std::move(options), std::move(*policy), std::move(*connection)));
+  if (const Status started = core->start(); !started) {
+    return fail(started.error());
+  }
+  return core;
+}
+
+ClientCore::ClientCore(ClientOptions options, os::RegionPolicy policy, bus::Client bus)
+    : options_(std::move(options)),
+      policy_(std::move(policy)),
+      generation_(os::fork_generation()),
+      bus_(std::move(bus)),
+      directory_(core::Timing{}) {}
+
+ClientCore::~ClientCore() {
+  stop();
+}
+
+Status ClientCore::start() {
+  Result<std::unique_ptr<agents::ControlBus>> control =
+      agents::ControlBus::create(bus_, options_.channels);
+  if (!control) {
+    return fail(control.error());
+  }
+  control_ = std::move(*control);
+  if (options_.media_driver != MediaDriverPolicy::kExternal) {
+    if (const Status joined = join_media_driver(std::chrono::seconds(10)); !joined) {
+      return joined;
+    }
+  }
+  if (options_.threading == Threading::kInvoked) {
+    invoked_.emplace(duty_);
+    return {};
+  }
+  agents::ThreadRunner<ControlDuty>::Options runner;
+  runner.thread.name = "tp-control";
+  if (options_.background_cpu >= 0) {
+    runner.thread.cpu = options_.background_cpu;
+  }
+  runner.on_failure = [this](std::string_view role, std::string_view what) {
+    log(LogLevel::kError, std::string(role) + " stopped: " + std::string(what));
+  };
+  auto started = agents::ThreadRunner<ControlDuty>::start(duty_, clock_, std::move(runner));
+  if (!started) {
+    return fail(started.error());
+  }
+  background_ = std::move(*started);
+  return {};
+}
+
+void ClientCore::stop() noexcept {
+  background_.reset();
+  invoked_.reset();
+}
+
+int ControlDuty::do_work(Nanos now) {
+  return core_.do_work(now);
+}
+
+int ClientCore::do_work(Nanos now_mono) {
+  const std::lock_guard lock(control_mutex_);
+  const base::Now now{.mono = now_mono, .real = clock_.real()};
+  int work = bus_.do_work(now.mono);
+  watch_connection();
+  rejoin_media_driver(now.mono);
+  work += control_->do_work(now, [this](auto&& give) {
+    give(static_cast<agents::ControlListener&>(directory_));
+    for (agents::OwnerAgent* owner : owners_) {
+      give(static_cast<agents::ControlListener&>(*owner));
+    }
+    for (agents::MappingAgent* consumer : consumers_) {
+      give(static_cast<agents::ControlListener&>(*consumer));
+    }
+  });
+  directory_.remove_silent(now.mono);
+  for (agents::OwnerAgent* owner : owners_) {
+    work += owner->do_work(*control_, now);
+  }
+  for (agents::MappingAgent* consumer : consumers_) {
+    work += consumer->do_work(*control_, now);
+  }
+  return work;
+}
+
+int ClientCore::invoke() {
+  return invoked_ ? invoked_->do_work(clock_.mono()) : 0;
+}
+
+std::uint64_t ClientCore::late_calls() const noexcept {
+  if (invoked_) {
+    return invoked_->stalls().stalls();
+  }
+  return background_ ? background_->stalls().stalls() : 0;
+}
+
+std::unique_ptr<agents::OwnerAgent> ClientCore::add_owner(const os::OwnedStream& stream,
+                                                          agents::OwnerAgent::Options options) {
+  const std::lock_guard lock(control_mutex_);
+  auto agent =
+      std::make_unique<agents::OwnerAgent>(stream, bus_, std::move(options), clock_.mono());
+  owners_.push_back(agent.get());
+  return agent;
+}
+
+std::unique_ptr<agents::MappingAgent> ClientCore::add_consumer(
+    agents::ConsumerShared& shared, agents::MappingAgent::Options options) {
+  const std::lock_guard lock(control_mutex_);
+  auto agent = std::make_unique<agents::MappingAgent>(bus_, directory_, policy_, shared,
+                                                      std::move(options), clock_.mono());
+  consumers_.push_back(agent.get());
+  return agent;
+}
+
+void ClientCore::remove(std::unique_ptr<agents::OwnerAgent> agent) {
+  const std::lock_guard lock(control_mutex_);
+  std::erase(owners_, agent.get());
+  agent.reset();
+}
+
+void ClientCore::remove(std::unique_ptr<agents::MappingAgent> agent) {
+  const std::lock_guard lock(control_mutex_);
+  std::erase(consumers_, agent.get());
+  agent.reset();
+}
+
+Status ClientCore::join_media_driver(Nanos patience) {
+  bus::RendezvousOptions rendezvous;
+  rendezvous.driver.aeron_dir = bus_.aeron_dir();
+  rendezvous.policy = policy_of(options_.media_driver);
+  rendezvous.patience = patience;
+  Result<bus::MediaDriverHandle> joined = bus::join_or_embed(rendezvous);
+  if (!joined) {
+    return fail(joined.error());
+  }
+  driver_.emplace(std::move(*joined));
+  if (driver_->is_embedded()) {
+    log(LogLevel::kInfo, "media driver embedded in " + bus_.aeron_dir());
+  }
+  return {};
+}
+
+/// The process that embedded the driver has ended: the next one that may embeds anew (design §9).
+void ClientCore::rejoin_media_driver(Nanos now) {
+  if (options_.media_driver != MediaDriverPolicy::kAuto ||
+      bus_.state() != bus::ClientState::kLost || (driver_ && driver_->is_embedded()) ||
+      now < rejoin_at_) {
+    return;
+  }
+  rejoin_at_ = now + kRejoinPause;
+  if (const Status joined = join_media_driver(kRejoinPause); !joined) {
+    log(LogLevel::kWarning, describe(joined.error()));
+  }
+}
+
+void ClientCore::watch_connection() {
+  const ConnectionState present =
+      bus_.state() == bus::ClientState::kUp     ? ConnectionState::kConnected
+      : bus_.state() == bus::ClientState::kLost ? ConnectionState::kLost
+                                                : ConnectionState::kConnecting;
+  if (connection_.exchange(present, std::memory_order_relaxed) == present) {
+    return;
+  }
+  if (present == ConnectionState::kLost) {
+    log(LogLevel::kWarning, "media driver lost: " + describe(bus_.last_error()));
+  } else if (present == ConnectionState::kConnected) {
+    log(LogLevel::kInfo, "connected to the media driver in " + bus_.aeron_dir());
+  }
+}
+
+void ClientCore::log(LogLevel level, std::string_view line) const {
+  if (options_.log) {
+    options_.log(level, line);
+  }
+}
+
+}  // namespace tensorpool::inline v0::detail

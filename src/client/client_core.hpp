@@ -1,0 +1,106 @@
+// What a Client consists of: the connection, the shared streams, and the control work of its
+// producers and consumers.
+//
+// Threads. All control work, Aeron's conductor included, is done under `control_mutex`: by the
+// background thread or by Client::do_work, and by create and destroy calls of the application. The
+// data path never takes it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "agents/control_bus.hpp"
+#include "agents/mapping_agent.hpp"
+#include "agents/owner_agent.hpp"
+#include "agents/runner.hpp"
+#include "agents/stream_directory.hpp"
+#include "bus/rendezvous.hpp"
+#include "os/clock.hpp"
+#include "os/process.hpp"
+#include "os/region_policy.hpp"
+#include "tensorpool/client.hpp"
+
+namespace tensorpool::inline v0::detail {
+
+class ClientCore;
+
+/// The control work of a client as an agent, for the runners.
+class ControlDuty {
+ public:
+  explicit ControlDuty(ClientCore& core) noexcept : core_(core) {}
+  int do_work(Nanos now);
+  [[nodiscard]] Nanos next_deadline() noexcept { return agents::kNoDeadline; }
+  void on_close() noexcept {}
+  [[nodiscard]] std::string_view role() const noexcept { return "control work of the client"; }
+
+ private:
+  ClientCore& core_;
+};
+
+class ClientCore {
+ public:
+  [[nodiscard]] static Result<std::shared_ptr<ClientCore>> create(ClientOptions options);
+  ClientCore(const ClientCore&) = delete;
+  ClientCore& operator=(const ClientCore&) = delete;
+  ~ClientCore();
+
+  /// Ends the control work; what is left of producers and consumers stays safe to call.
+  void stop() noexcept;
+
+  /// One duty cycle, under the mutex.
+  int do_work(Nanos now);
+
+  /// For Threading::kInvoked.
+  int invoke();
+  [[nodiscard]] std::uint64_t late_calls() const noexcept;
+
+  /// Makes an agent that do_work drives until it is removed.
+  [[nodiscard]] std::unique_ptr<agents::OwnerAgent> add_owner(const os::OwnedStream& stream,
+                                                              agents::OwnerAgent::Options options);
+  [[nodiscard]] std::unique_ptr<agents::MappingAgent> add_consumer(
+      agents::ConsumerShared& shared, agents::MappingAgent::Options options);
+  /// Stops driving the agent and destroys it; its last messages have been sent.
+  void remove(std::unique_ptr<agents::OwnerAgent> agent);
+  void remove(std::unique_ptr<agents::MappingAgent> agent);
+
+  [[nodiscard]] const ClientOptions& options() const noexcept { return options_; }
+  [[nodiscard]] const os::SystemClock& clock() const noexcept { return clock_; }
+  [[nodiscard]] const os::RegionPolicy& policy() const noexcept { return policy_; }
+  [[nodiscard]] const agents::StreamDirectory& directory() const noexcept { return directory_; }
+  [[nodiscard]] const std::string& aeron_dir() const noexcept { return bus_.aeron_dir(); }
+  [[nodiscard]] bool is_forked() const noexcept { return os::fork_generation() != generation_; }
+  [[nodiscard]] ConnectionState connection() const noexcept {
+    return connection_.load(std::memory_order_relaxed);
+  }
+  void log(LogLevel level, std::string_view line) const;
+
+ private:
+  ClientCore(ClientOptions options, os::RegionPolicy policy, bus::Client bus);
+  [[nodiscard]] Status start();
+  [[nodiscard]] Status join_media_driver(Nanos patience);
+  void rejoin_media_driver(Nanos now);
+  void watch_connection();
+
+  ClientOptions options_;
+  os::SystemClock clock_;
+  os::RegionPolicy policy_;
+  std::uint32_t generation_;
+  std::optional<bus::MediaDriverHandle> driver_;  // outlives the connection to it
+  bus::Client bus_;
+  agents::StreamDirectory directory_;
+  std::unique_ptr<agents::ControlBus> control_;
+  std::mutex control_mutex_;
+  std::vector<agents::OwnerAgent*> owners_;
+  std::vector<agents::MappingAgent*> consumers_;
+  Nanos rejoin_at_{};
+  std::atomic<ConnectionState> connection_{ConnectionState::kConnecting};
+  ControlDuty duty_{*this};
+  std::optional<agents::InvokedRunner<ControlDuty>> invoked_;
+  std::unique_ptr<agents::ThreadRunner<ControlDuty>> background_;  // last: it uses everything above
+};
+
+}  // namespace tensorpool::inline v0::detail

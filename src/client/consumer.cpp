@@ -1,0 +1,42 @@
+#include "tensorpool/consumer.hpp"
+
+#include "client/consumer_core.hpp"
+
+namespace tensorpool::inline v0 {
+
+Consumer::Consumer(std::unique_ptr<detail::ConsumerCore> core) noexcept : core_(std::move(core)) {}
+Consumer::Consumer(Consumer&&) noexcept = default;
+Consumer& Consumer::operator=(Consumer&&) noexcept = default;
+Consumer::~Consumer() = default;
+
+PollResult Consumer::poll_raw(const Sinks& sinks, int limit) {
+  return core_->poll(
+      [&sinks](const FrameView& view) noexcept { sinks.on_frame(sinks.frame_context, view); },
+      [&sinks](std::uint64_t seq) noexcept { sinks.on_changed(sinks.changed_context, seq); },
+      limit);
+}
+
+std::optional<FrameView> Consumer::next() noexcept {
+  return core_->next();
+}
+std::optional<FrameView> Consumer::latest() noexcept {
+  return core_->latest();
+}
+
+MappingState Consumer::state() const noexcept {
+  return core_->shared().state.load(std::memory_order_relaxed);
+}
+std::uint64_t Consumer::epoch() const noexcept {
+  return core_->epoch();
+}
+std::uint32_t Consumer::stream_id() const noexcept {
+  return core_->shared().stream_id.load(std::memory_order_relaxed);
+}
+std::uint64_t Consumer::last_seq() const noexcept {
+  return core_->receiver().last_seq();
+}
+ConsumerCounters Consumer::counters() const noexcept {
+  return core_->counters();
+}
+
+}  // namespace tensorpool::inline v0

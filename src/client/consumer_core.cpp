@@ -1,0 +1,217 @@
+#include "client/consumer_core.hpp"
+
+#include <random>
+
+#include "core/consumer/descriptor_message.hpp"
+
+namespace tensorpool::inline v0::detail {
+namespace {
+
+// W284.
+[[nodiscard]] std::uint32_t random_consumer_id() {
+  std::random_device entropy;
+  return std::uniform_int_distribution<std::uint32_t>(1, 0x7FFF'FFFFU)(entropy);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ConsumerCore>> ConsumerCore::create(std::shared_ptr<ClientCore> client,
+                                                           const ConsumerOptions& options) {
+  if (options.stream_id == 0 && options.name.empty()) {
+    return fail(Errc::kInvalidArgument, "stream_id or name: give one of them");
+  }
+  if (options.stream_id != 0 && !layout::valid_stream_id(options.stream_id)) {
+    return fail(Errc::kInvalidArgument, "stream_id", options.stream_id, layout::kStreamIdMax);
+  }
+  agents::MappingAgent::Options agent;
+  agent.stream_id = options.stream_id;
+  agent.name = options.name;
+  agent.consumer_id = options.consumer_id != 0 ? options.consumer_id : random_consumer_id();
+  agent.direct = options.mode == FollowMode::kDirect;
+  agent.use_shm = options.use_shm;
+  agent.remap_same_epoch_on_pid_change = options.remap_same_epoch_on_pid_change;
+  agent.timing = core::Timing::around(options.announce_period);
+  agent.descriptor_stream_id = options.descriptor_stream_id;
+  agent.on_event = options.on_event;
+  if (const Status timing = core::check_timing(agent.timing); !timing) {
+    return fail(timing.error());
+  }
+  Result<bus::Channel> channel = bus::Channel::parse(options.descriptor_channel);
+  if (!channel) {
+    return fail(channel.error());
+  }
+  agent.descriptor_channel = std::move(*channel);
+  std::unique_ptr<ConsumerCore> core(new ConsumerCore(std::move(client), options));
+  core->agent_ = core->client_->add_consumer(core->shared_, std::move(agent));
+  return core;
+}
+
+ConsumerCore::ConsumerCore(std::shared_ptr<ClientCore> client, const ConsumerOptions& options)
+    : client_(std::move(client)),
+      direct_(options.mode == FollowMode::kDirect),
+      recover_gaps_(options.recover_gaps),
+      receiver_({.stream_id = options.stream_id,
+                 .recover_gaps = options.recover_gaps,
+                 .max_outstanding_seq_gap = options.max_outstanding_seq_gap}),
+      silence_(options.probe_after) {}
+
+ConsumerCore::~ConsumerCore() {
+  if (client_->is_forked()) {
+    static_cast<void>(agent_.release());  // the parent's
+    return;
+  }
+  let_go();
+  client_->remove(std::move(agent_));
+}
+
+bool ConsumerCore::begin_poll() noexcept {
+  if (client_->is_forked()) [[unlikely]] {
+    return false;
+  }
+  settle_borrowed();
+  EpochRef* const offered = agent_->epochs().current();
+  const MappedEpoch* const present = attached_ ? attached_->get() : nullptr;
+  if ((offered == nullptr ? nullptr : offered->get()) != present) [[unlikely]] {
+    switch_epoch(offered);
+  }
+  return true;
+}
+
+void ConsumerCore::switch_epoch(EpochRef* offered) noexcept {
+  let_go();
+  if (offered != nullptr) {
+    attached_.emplace(*offered);
+    receiver_.set_stream((*attached_)->regions.stream_id());
+    receiver_.attach((*attached_)->memory, (*attached_)->epoch());
+    silence_.on_progress();
+  }
+}
+
+void ConsumerCore::let_go() noexcept {
+  if (!attached_) {
+    return;
+  }
+  settle_borrowed();
+  MappedEpoch& epoch = **attached_;
+  receiver_.report_changed_after_use(
+      epoch.changed_in_leases.exchange(0, std::memory_order_relaxed));
+  epoch.last_seq = receiver_.last_seq();
+  epoch.any_frame = receiver_.tracking();
+  receiver_.detach();
+  epoch.let_go.store(true, std::memory_order_release);  // sync(let-go): publish
+  attached_.reset();
+}
+
+void ConsumerCore::settle_borrowed() noexcept {
+  if (lent_ && !lent_kept_ &&
+      !core::ring::unchanged_after_use<base::DefaultAtom>(*lent_->commit, lent_->seq)) {
+    receiver_.report_changed_after_use();
+  }
+  lent_.reset();
+}
+
+bus::Subscription* ConsumerCore::descriptors() noexcept {
+  if (shared_.stream_id.load(std::memory_order_acquire) == 0)
+      [[unlikely]] {  // sync(stream-found): observe
+    return nullptr;
+  }
+  bus::Subscription* const in = agent_->descriptors()->current();
+  if (in != heard_on_) [[unlikely]] {
+    heard_on_ = in;
+    receiver_.subscription_changed();  // W263
+  }
+  return in;
+}
+
+/// Good to a duty cycle of the control work, and to a real clock now and then where that is slow.
+Nanos ConsumerCore::coarse_now() noexcept {
+  if (++idle_polls_ % kIdlePollsPerClock == 0) {
+    clock_read_ = client_->clock().mono();
+  }
+  const Nanos coarse{shared_.coarse_mono_ns.load(std::memory_order_relaxed)};
+  return std::max(coarse, clock_read_);
+}
+
+void ConsumerCore::end_poll() noexcept {
+  if (!attached_) {
+    return;
+  }
+  MappedEpoch& epoch = **attached_;
+  if (epoch.changed_in_leases.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+    receiver_.report_changed_after_use(
+        epoch.changed_in_leases.exchange(0, std::memory_order_relaxed));
+  }
+  if (const auto cause = receiver_.unmap_wanted()) [[unlikely]] {
+    const UnmapReason reason = *cause == core::consumer::UnmapCause::kHigherEpochSeen
+                                   ? UnmapReason::kHigherEpochDescribed
+                                   : UnmapReason::kSequenceRegression;
+    // sync(unmap-wanted): publish.
+    epoch.unmap_wanted.store(static_cast<std::uint8_t>(reason), std::memory_order_release);
+  }
+}
+
+auto ConsumerCore::borrow() noexcept {
+  return [this](const Frame& frame) noexcept {
+    lent_ = FrameViewFactory::record(frame, attached_->get());
+    lent_info_ = &frame.tensor->info;
+    lent_kept_ = false;
+    return core::consumer::Use::kKept;
+  };
+}
+
+std::optional<FrameView> ConsumerCore::next() noexcept {
+  if (!begin_poll()) {
+    return std::nullopt;
+  }
+  const auto sink = borrow();
+  int frames = 0;
+  if (direct_) {
+    frames = receiver_.follow_ring(1, false, sink);
+  } else {
+    frames = receiver_.fill_gap(1, sink);
+    bus::Subscription* const in = descriptors();
+    for (int taken = 0; in != nullptr && frames == 0 && taken < kDescriptorsPerDrain; ++taken) {
+      if (take_descriptors(*in, sink, 1, 1, frames) == 0) {
+        frames += receiver_.on_drained(sink);
+        break;
+      }
+    }
+    if (frames == 0) {
+      frames = look_at_ring(1, false, sink);
+    }
+  }
+  end_poll();
+  return frames == 0 ? std::nullopt
+                     : std::optional(FrameViewFactory::view(*lent_, lent_info_, &lent_kept_));
+}
+
+std::optional<FrameView> ConsumerCore::latest() noexcept {
+  if (!begin_poll()) {
+    return std::nullopt;
+  }
+  const auto sink = borrow();
+  int frames = 0;
+  if (direct_) {
+    frames = receiver_.follow_ring(1, true, sink);
+  } else {
+    receiver_.begin_latest();
+    bus::Subscription* const in = descriptors();
+    for (int taken = 0; in != nullptr && taken < kDescriptorsPerDrain;) {
+      const int more = take_descriptors(*in, sink, 256, 1, frames);
+      if (more == 0) {
+        break;
+      }
+      taken += more;
+    }
+    receiver_.end_latest();
+    frames += receiver_.on_drained(sink);
+    if (frames == 0) {
+      frames = look_at_ring(1, true, sink);
+    }
+  }
+  end_poll();
+  return frames == 0 ? std::nullopt
+                     : std::optional(FrameViewFactory::view(*lent_, lent_info_, &lent_kept_));
+}
+
+}  // namespace tensorpool::inline v0::detail

@@ -1,0 +1,206 @@
+// hot-path: an idle poll is 1 Aeron poll and 5 loads; a frame adds the receiver's budget and the
+// callback. A clock is
+//           read once in kIdlePollsPerClock idle polls. No allocation, no system call.
+//
+// The inside of a Consumer: polls descriptors or the ring, and hands frames to the application.
+// Control work is the MappingAgent's. Spec: §1.12; design §4.
+//
+// Thread contract: the polling thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "agents/mapped_epoch.hpp"
+#include "agents/mapping_agent.hpp"
+#include "base/atomics.hpp"
+#include "client/client_core.hpp"
+#include "core/consumer/descriptor_message.hpp"
+#include "core/consumer/descriptor_silence.hpp"
+#include "core/consumer/frame_receiver.hpp"
+#include "tensorpool/consumer.hpp"
+
+namespace tensorpool::inline v0 {
+
+/// The one place that makes views of what the core received.
+struct FrameViewFactory {
+  using Frame = core::consumer::Frame<base::DefaultAtom>;
+  [[nodiscard]] static detail::FrameRecord record(const Frame& frame,
+                                                  detail::MappedEpoch* mapping) noexcept {
+    return {.seq = frame.seq,
+            .epoch = frame.epoch,
+            .timestamp_ns = frame.timestamp_ns,
+            .descriptor_timestamp_ns = frame.descriptor_timestamp_ns,
+            .trace_id = frame.trace_id,
+            .extent_bytes = frame.tensor->extent_bytes,
+            .data = frame.payload.data(),
+            .commit = frame.commit,
+            .mapping = mapping,
+            .bytes = static_cast<std::uint32_t>(frame.payload.size()),
+            .meta_version = frame.meta_version,
+            .contiguous = frame.tensor->contiguous};
+  }
+  [[nodiscard]] static FrameView view(const detail::FrameRecord& record, const TensorInfo* info,
+                                      bool* kept) noexcept {
+    return {record, info, kept};
+  }
+};
+
+namespace detail {
+
+class ConsumerCore {
+ public:
+  using Receiver = core::consumer::FrameReceiver<base::DefaultAtom>;
+  using Frame = core::consumer::Frame<base::DefaultAtom>;
+
+  [[nodiscard]] static Result<std::unique_ptr<ConsumerCore>> create(
+      std::shared_ptr<ClientCore> client, const ConsumerOptions& options);
+  ConsumerCore(const ConsumerCore&) = delete;
+  ConsumerCore& operator=(const ConsumerCore&) = delete;
+  ~ConsumerCore();
+
+  /// `sink(FrameView&&, bool& kept)` for each frame; `changed(seq)` for those overwritten in use.
+  template <class Sink, class Changed>
+  PollResult poll(Sink&& sink, Changed&& changed, int limit) noexcept;
+  [[nodiscard]] std::optional<FrameView> next() noexcept;
+  [[nodiscard]] std::optional<FrameView> latest() noexcept;
+
+  [[nodiscard]] const agents::ConsumerShared& shared() const noexcept { return shared_; }
+  [[nodiscard]] const Receiver& receiver() const noexcept { return receiver_; }
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return receiver_.epoch(); }
+  [[nodiscard]] ConsumerCounters counters() const noexcept { return receiver_.counters(); }
+
+ private:
+  static constexpr std::uint32_t kIdlePollsPerClock = 256;
+  static constexpr int kDescriptorsPerDrain = 65536;
+
+  ConsumerCore(std::shared_ptr<ClientCore> client, const ConsumerOptions& options);
+
+  [[nodiscard]] bool begin_poll() noexcept;
+  void switch_epoch(EpochRef* offered) noexcept;
+  void let_go() noexcept;
+  void settle_borrowed() noexcept;
+  [[nodiscard]] bus::Subscription* descriptors() noexcept;
+  template <class Sink>
+  int take_descriptors(bus::Subscription& in, Sink&& sink, int fragments, int limit,
+                       int& frames) noexcept;
+  template <class Sink>
+  void on_message(std::span<const std::byte> bytes, Sink&& sink, int limit, int& frames) noexcept;
+  template <class Sink>
+  int look_at_ring(int limit, bool latest, Sink&& sink) noexcept;
+  [[nodiscard]] Nanos coarse_now() noexcept;
+  void end_poll() noexcept;
+  [[nodiscard]] auto borrow() noexcept;
+
+  std::shared_ptr<ClientCore> client_;
+  bool direct_;
+  bool recover_gaps_;
+  agents::ConsumerShared shared_;
+  std::unique_ptr<agents::MappingAgent> agent_;
+  Receiver receiver_;
+  core::consumer::DescriptorSilence silence_;
+  std::optional<EpochRef> attached_;
+  bus::Subscription* heard_on_ = nullptr;  // compared, never used
+  std::uint32_t idle_polls_ = 0;
+  Nanos clock_read_{};
+
+  // The frame that next() or latest() has lent: its check after use is made at the next poll.
+  std::optional<FrameRecord> lent_;
+  const TensorInfo* lent_info_ = nullptr;
+  bool lent_kept_ = false;
+};
+
+template <class Sink, class Changed>
+PollResult ConsumerCore::poll(Sink&& sink, Changed&& changed, int limit) noexcept {
+  PollResult result;
+  if (!begin_poll()) [[unlikely]] {
+    return result;
+  }
+  const auto hand_out = [&](const Frame& frame) noexcept {
+    bool kept = false;
+    const FrameRecord record = FrameViewFactory::record(frame, attached_->get());
+    sink(FrameViewFactory::view(record, &frame.tensor->info, &kept));
+    if (!kept && !core::ring::unchanged_after_use<base::DefaultAtom>(*frame.commit, frame.seq))
+        [[unlikely]] {
+      receiver_.report_changed_after_use();  // W172, W173
+      ++result.changed_after_use;
+      changed(frame.seq);
+    }
+    return core::consumer::Use::kKept;
+  };
+  if (direct_) {
+    result.frames = receiver_.follow_ring(limit, false, hand_out);
+  } else {
+    result.frames = receiver_.fill_gap(std::numeric_limits<int>::max(), hand_out);
+    if (bus::Subscription* const in = descriptors()) [[likely]] {
+      take_descriptors(*in, hand_out, limit, std::numeric_limits<int>::max(), result.frames);
+      for (int drained = 0; receiver_.draining() && drained < kDescriptorsPerDrain;) {
+        const int more =
+            take_descriptors(*in, hand_out, limit, std::numeric_limits<int>::max(), result.frames);
+        if (more == 0) {
+          break;
+        }
+        drained += more;
+      }
+      result.frames += receiver_.on_drained(hand_out);
+    }
+    if (result.frames == 0) {
+      result.frames = look_at_ring(limit, false, hand_out);
+    }
+  }
+  end_poll();
+  return result;
+}
+
+template <class Sink>
+int ConsumerCore::take_descriptors(bus::Subscription& in, Sink&& sink, int fragments, int limit,
+                                   int& frames) noexcept {
+  return in.poll(
+      [&](const bus::Message& message) noexcept { on_message(message.bytes, sink, limit, frames); },
+      static_cast<std::size_t>(fragments));
+}
+
+template <class Sink>
+void ConsumerCore::on_message(std::span<const std::byte> bytes, Sink&& sink, int limit,
+                              int& frames) noexcept {
+  core::consumer::Descriptor descriptor;
+  ConsumerCounters& counters = receiver_.counters();
+  switch (core::consumer::parse_descriptor(bytes, descriptor)) {
+    case core::consumer::DescriptorVerdict::kOk:
+      break;
+    case core::consumer::DescriptorVerdict::kMalformed:
+      ++counters.malformed_messages;
+      return;
+    case core::consumer::DescriptorVerdict::kUnsupportedVersion:
+      ++counters.unsupported_version;
+      return;
+    case core::consumer::DescriptorVerdict::kOther:
+      return;
+  }
+  const std::uint64_t behind = counters.descriptors_behind;
+  const bool in_fallback = !receiver_.attached() &&
+                           shared_.state.load(std::memory_order_relaxed) == MappingState::kFallback;
+  frames += receiver_.on_descriptor(descriptor, in_fallback, sink, limit);
+  if (counters.descriptors_behind == behind) {
+    silence_.on_progress();
+  }
+}
+
+/// Descriptors may be blocked by somebody else's stopped reader; frames go on arriving (design §4).
+template <class Sink>
+int ConsumerCore::look_at_ring(int limit, bool latest, Sink&& sink) noexcept {
+  if (!recover_gaps_ || !receiver_.attached() || receiver_.filling_gap()) {
+    return 0;
+  }
+  receiver_.start_at_end();
+  if (!silence_.on_idle(receiver_.frame_in_ring(), coarse_now())) [[likely]] {
+    return 0;
+  }
+  const int frames = receiver_.follow_ring(limit, latest, sink);
+  receiver_.counters().recovered += static_cast<std::uint64_t>(frames);
+  return frames;
+}
+
+}  // namespace detail
+}  // namespace tensorpool::inline v0
