@@ -25,7 +25,9 @@ add_library(tensorpool_flags INTERFACE)
 target_compile_options(tensorpool_flags INTERFACE
   -Wall -Wextra -Wconversion -Wshadow -Wold-style-cast -Wnon-virtual-dtor -Wcast-align
   $<$<BOOL:${TENSORPOOL_WERROR}>:-Werror>
-  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op>)
+  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op>
+  # Unique symbols cannot be made local (src/library), and keep a library that defines them from being unloaded.
+  $<$<AND:$<BOOL:${TENSORPOOL_LIBRARY}>,$<COMPILE_LANG_AND_ID:CXX,GNU>>:-fno-gnu-unique>)
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # Baseline for every machine since 2009; wider vectors are chosen at run time (core/copy).
