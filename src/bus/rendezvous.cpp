@@ -20,61 +20,58 @@ constexpr Nanos kPatienceAtStop = std::chrono::seconds(2);
 /// opened before and locked after is not the file at the path any more: then it does not count.
 class RendezvousLock {
  public:
-  /// Empty when another process holds it.
-  static Result<std::optional<RendezvousLock>> try_acquire(const std::string& aeron_dir) {
-    RendezvousLock lock(aeron_dir + ".lock");
-    lock.file_ =
-        ::open(lock.path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
-    if (lock.file_ < 0) {
-      return fail(make_os_error(Errc::kOsFailure, lock.path_, errno));
+  /// kTimeout when another process holds it for longer than `patience`.
+  [[nodiscard]] static Result<RendezvousLock> acquire(const std::string& aeron_dir,
+                                                      Nanos patience) {
+    RendezvousLock lock(aeron_dir.substr(0, aeron_dir.find_last_not_of('/') + 1) + ".lock");
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    for (;;) {
+      if (const int error = lock.try_lock(); error == 0) {
+        return lock;
+      } else if (error != EWOULDBLOCK) {
+        return fail(make_os_error(Errc::kOsFailure, lock.path_, error));
+      }
+      if (std::chrono::steady_clock::now() > deadline) {
+        return fail(Errc::kTimeout, lock.path_);
+      }
+      std::this_thread::sleep_for(kLookAgain);
     }
-    struct stat opened {};
-    struct stat named {};
-    if (::flock(lock.file_, LOCK_EX | LOCK_NB) != 0 || ::fstat(lock.file_, &opened) != 0 ||
-        ::stat(lock.path_.c_str(), &named) != 0 || opened.st_ino != named.st_ino) {
-      return std::optional<RendezvousLock>();
-    }
-    lock.held_ = true;
-    return std::optional<RendezvousLock>(std::move(lock));
   }
 
   RendezvousLock(RendezvousLock&& other) noexcept
-      : path_(std::move(other.path_)),
-        file_(std::exchange(other.file_, -1)),
-        held_(std::exchange(other.held_, false)) {}
+      : path_(std::move(other.path_)), file_(std::exchange(other.file_, -1)) {}
   RendezvousLock& operator=(RendezvousLock&&) = delete;
   ~RendezvousLock() {
-    if (held_) {
-      ::unlink(path_.c_str());
-    }
     if (file_ >= 0) {
+      ::unlink(path_.c_str());
       ::close(file_);
     }
   }
 
  private:
   explicit RendezvousLock(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-  int file_ = -1;
-  bool held_ = false;
-};
 
-Result<RendezvousLock> acquire(const std::string& aeron_dir, Nanos patience) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  for (;;) {
-    Result<std::optional<RendezvousLock>> tried = RendezvousLock::try_acquire(aeron_dir);
-    if (!tried) {
-      return fail(tried.error());
+  /// 0, EWOULDBLOCK when another process has it, or what else went wrong.
+  int try_lock() noexcept {
+    const int file =
+        ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+    if (file < 0) {
+      return errno;
     }
-    if (*tried) {
-      return std::move(**tried);
+    struct stat opened {};
+    struct stat named {};
+    if (::flock(file, LOCK_EX | LOCK_NB) != 0 || ::fstat(file, &opened) != 0 ||
+        ::stat(path_.c_str(), &named) != 0 || opened.st_ino != named.st_ino) {
+      ::close(file);
+      return EWOULDBLOCK;
     }
-    if (std::chrono::steady_clock::now() > deadline) {
-      return fail(Errc::kTimeout, aeron_dir + ".lock");
-    }
-    std::this_thread::sleep_for(kLookAgain);
+    file_ = file;
+    return 0;
   }
-}
+
+  std::string path_;
+  int file_ = -1;  ///< Open and locked, or -1.
+};
 
 }  // namespace
 
@@ -92,7 +89,7 @@ Result<MediaDriverHandle> join_or_embed(const RendezvousOptions& options) {
   if (probe.state == DriverState::kAlive && options.policy == DriverPolicy::kAuto) {
     return MediaDriverHandle(aeron_dir, std::nullopt);
   }
-  Result<RendezvousLock> lock = acquire(aeron_dir, options.patience);
+  Result<RendezvousLock> lock = RendezvousLock::acquire(aeron_dir, options.patience);
   if (!lock) {
     return fail(lock.error());
   }
@@ -132,7 +129,7 @@ MediaDriverHandle::~MediaDriverHandle() {
 void MediaDriverHandle::stop() noexcept {
   if (driver_ && driver_->is_ours()) {
     // Without the lock (somebody holds it for too long) we stop all the same.
-    const Result<RendezvousLock> lock = acquire(aeron_dir_, kPatienceAtStop);
+    const Result<RendezvousLock> lock = RendezvousLock::acquire(aeron_dir_, kPatienceAtStop);
     driver_.reset();
   }
 }
