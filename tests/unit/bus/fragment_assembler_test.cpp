@@ -60,7 +60,8 @@ std::string add_all(FragmentAssembler& sut,
 
 TEST(FragmentAssembler, passes_a_single_fragment_through_without_a_copy) {
   FragmentAssembler sut;
-  const auto fragments = Log(1).append("short");
+  Log log(1);
+  const auto fragments = log.append("short");
   ASSERT_EQ(fragments.size(), 1U);
   EXPECT_EQ(sut.add(fragments[0]).data(), fragments[0].bytes.data());
 }
@@ -126,7 +127,8 @@ TEST(FragmentAssembler, any_lost_or_doubled_fragment_costs_its_message_and_no_ot
 
 TEST(FragmentAssembler, a_fragment_of_another_term_is_none_of_the_message) {
   FragmentAssembler sut;
-  auto fragments = Log(1).append(std::string(2 * kPayloadMax, 'x'));
+  Log log(1);
+  auto fragments = log.append(std::string(2 * kPayloadMax, 'x'));
   fragments[1].term_id = 6;
   EXPECT_EQ(add_all(sut, fragments), "");
 }
