@@ -9,6 +9,7 @@
 namespace tensorpool::inline v0::apps::files {
 namespace {
 
+constexpr std::uint64_t kBlockBytes = 2880;
 constexpr int kHdusMax = 1000;
 constexpr int kAxesMax = static_cast<int>(kMaxDims) + 1;
 
@@ -41,8 +42,8 @@ struct ElementType {
 
 ElementType element_type(int bitpix, double scale, double zero) {
   struct Row {
-    int bitpix;
-    double zero;
+    int bitpix = 0;
+    double zero = 0;
     ElementType type;
   };
   static constexpr Row kExact[] = {
@@ -174,10 +175,11 @@ class FitsSource final : public FrameSource {
       return std::nullopt;
     }
     const std::uint64_t elements = frame_.size() / element_bytes(info().dtype);
+    const auto first = static_cast<LONGLONG>(position_ * elements) + 1;
     int status = 0;
     // No null value: blanks and NaN arrive as they are stored.
-    fits_read_img(fits_.get(), cfitsio_type_, static_cast<LONGLONG>(position_ * elements + 1),
-                  static_cast<LONGLONG>(elements), nullptr, frame_.data(), nullptr, &status);
+    fits_read_img(fits_.get(), cfitsio_type_, first, static_cast<LONGLONG>(elements), nullptr,
+                  frame_.data(), nullptr, &status);
     if (status != 0) {
       return fail(fits_error(name_, status));
     }
@@ -188,7 +190,9 @@ class FitsSource final : public FrameSource {
     position_ = 0;
     return {};
   }
-  std::optional<std::uint64_t> frame_count() const noexcept override { return frames_; }
+  [[nodiscard]] std::optional<std::uint64_t> frame_count() const noexcept override {
+    return frames_;
+  }
 
  private:
   InputFile file_;  // fits_ reads through its descriptor: closed after it
@@ -209,15 +213,14 @@ Status check_size(fitsfile* fits, const Image& image, std::size_t file_bytes,
   if (status != 0) {
     return fail(fits_error(name, status));
   }
-  constexpr std::uint64_t kBlock = 2880;
   std::uint64_t end = static_cast<std::uint64_t>(std::abs(image.bitpix)) / 8;
   bool overflow = data_start < 0;
   for (const std::uint64_t axis : image.axes) {
     overflow = overflow || __builtin_mul_overflow(end, axis, &end);
   }
-  overflow = overflow ||
-             __builtin_add_overflow(end, static_cast<std::uint64_t>(data_start) + kBlock - 1, &end);
-  end = end / kBlock * kBlock;
+  overflow = overflow || __builtin_add_overflow(
+                             end, static_cast<std::uint64_t>(data_start) + kBlockBytes - 1, &end);
+  end = end / kBlockBytes * kBlockBytes;
   if (overflow || file_bytes < end) {
     return fail(file_error(Errc::kTruncatedInput, name, "bytes up to the end of the image",
                            file_bytes, overflow ? 0 : end));

@@ -12,7 +12,7 @@
 namespace tensorpool::inline v0::apps::files {
 namespace {
 
-constexpr std::size_t kBufferBytes = 256 * 1024;  // gathers small frames into few system calls
+constexpr std::size_t kBufferBytes = 262'144;  // gathers small frames into few system calls
 constexpr const char* kPartSuffix = ".part";
 
 /// The file that `path` names, through symbolic links.

@@ -20,7 +20,7 @@ using files::FrameFormat;
 
 constexpr std::uint64_t kNoiseWindows = 4096;
 constexpr std::uint64_t kRampPeriod = 65'536;
-constexpr std::uint64_t kPhases = 64;
+constexpr std::uint64_t kPhases = 32;
 constexpr std::uint64_t kFrameBytesMax = std::uint64_t{1} << 30U;
 
 /// Frames as windows of a buffer. Frame f starts at element `step * (f mod windows)`, or at a
@@ -53,7 +53,9 @@ class WindowSource final : public files::FrameSource {
     random_ = Random(seed_);
     return {};
   }
-  std::optional<std::uint64_t> frame_count() const noexcept override { return std::nullopt; }
+  [[nodiscard]] std::optional<std::uint64_t> frame_count() const noexcept override {
+    return std::nullopt;
+  }
 
  private:
   Windows windows_;

@@ -16,7 +16,7 @@
 namespace tensorpool::inline v0::apps::sources {
 
 enum class Simulation : std::uint8_t {
-  kCamera,  ///< spots of a Shack-Hartmann sensor that tremble, over noise; repeats after 64 frames
+  kCamera,  ///< spots of a Shack-Hartmann sensor that tremble, over noise; repeats after 32 frames
   kRamp,    ///< element i of frame f is f + i, modulo 65536 (256 for types of one byte)
   kNoise,   ///< uniform: over all values of an integer type, in [0, 1) for floats
 };
@@ -32,7 +32,7 @@ struct SimulationOptions {
   Dtype dtype = Dtype::kUint16;
 };
 
-/// Never ends: `frame_count` is unknown. Allocates the buffer: 64 frames for the camera, two frames
+/// Never ends: `frame_count` is unknown. Allocates the buffer: 32 frames for the camera, two frames
 /// or less for the others.
 [[nodiscard]] Result<std::unique_ptr<files::FrameSource>> make_simulation(
     const SimulationOptions& options);

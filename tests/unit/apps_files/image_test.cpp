@@ -14,7 +14,7 @@ using namespace tensorpool;
 using namespace tensorpool::apps::files;
 using testing::ElementsAre;
 
-using namespace std::string_literals;
+using namespace std::string_view_literals;
 
 TEST(PnmSource, reads_every_kind) {
   struct Row {
@@ -100,7 +100,7 @@ TEST(PngSource, reads_pixels_as_they_are_stored) {
        {3, 1, 1, PNG_COLOR_TYPE_GRAY, "\xa0"},
        Dtype::kUint8,
        {1, 3},
-       to_bytes("\xff\0\xff"s)},
+       to_bytes("\xff\0\xff"sv)},
       {"gray and alpha",
        {1, 1, 8, PNG_COLOR_TYPE_GRAY_ALPHA, "AB"},
        Dtype::kUint8,
@@ -117,7 +117,7 @@ TEST(PngSource, reads_pixels_as_they_are_stored) {
        {1, 1, 4},
        to_bytes("BADCFEHG")},
       {"palette",
-       {3, 1, 8, PNG_COLOR_TYPE_PALETTE, "\1\0\1"s},
+       {3, 1, 8, PNG_COLOR_TYPE_PALETTE, "\1\0\1"sv},
        Dtype::kUint8,
        {1, 3, 3},
        to_bytes("DEFABCDEF")},

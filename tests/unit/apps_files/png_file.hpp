@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support.hpp"
@@ -16,7 +17,7 @@ struct PngImage {
   std::uint32_t height;
   int bit_depth;
   int color_type;
-  std::string stored;  ///< rows as the file holds them, before compression
+  std::string_view stored;  ///< rows as the file holds them, before compression
   int interlace = PNG_INTERLACE_NONE;
 };
 
@@ -39,7 +40,7 @@ inline Bytes png_file(const PngImage& image) {
     const png_color palette[] = {{'A', 'B', 'C'}, {'D', 'E', 'F'}};
     png_set_PLTE(png, info, palette, 2);
   }
-  std::string pixels = image.stored;
+  std::string pixels(image.stored);
   std::vector<png_bytep> rows;
   for (std::uint32_t row = 0; row < image.height; ++row) {
     rows.push_back(reinterpret_cast<png_bytep>(pixels.data()) +
