@@ -82,7 +82,9 @@ void copy_in(std::byte* to, const std::byte* from, std::size_t bytes, CopyKind k
   if (bytes >= kSelfStreamingBytes) {
     base::detail::order_streaming_stores();
   }
-  std::memcpy(to, from, bytes);
+  if (bytes != 0) {  // an empty span may be null, which memcpy must not be given
+    std::memcpy(to, from, bytes);
+  }
 }
 
 #if defined(TP_THREAD_SANITIZER)
@@ -97,7 +99,9 @@ __attribute__((no_sanitize("thread"))) void copy_out(std::byte* to, const std::b
 }
 #else
 void copy_out(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
-  std::memcpy(to, from, bytes);
+  if (bytes != 0) {
+    std::memcpy(to, from, bytes);
+  }
   // The copy is done before anything that follows: neither elided nor moved behind the check after
   // use (W166).
   asm volatile("" ::"r"(to) : "memory");

@@ -175,13 +175,14 @@ class FrameReceiver {
 
   /// Reads up to `limit` frames from the ring itself (direct mode; descriptor mode with
   /// recover_gaps when descriptors stay away). `latest`: after a lap, or at once, go on with the
-  /// newest frame only.
+  /// newest frame only. Does nothing while a gap is being filled or
+  /// descriptors are being drained.
   template <class Sink>
   int follow_ring(int limit, bool latest, Sink&& sink) noexcept {
     int delivered = 0;
     // Bounds the work of one call whatever the words of the ring say.
     for (std::uint32_t looks = 0; delivered < limit && looks < memory_limit(); ++looks) {
-      if (!attached() || unmap_ || !begin_following()) {
+      if (!attached() || unmap_ || draining() || filling_gap() || !begin_following()) {
         break;
       }
       if (latest) {
@@ -205,9 +206,13 @@ class FrameReceiver {
   /// For a descriptor consumer that has not heard of any frame yet: tracking begins at the present
   /// end of the ring, so that frames committed from now on are found there.
   void start_at_end() noexcept {
-    if (attached() && !tracker_.started()) {
-      const auto newest = newest_committed(*memory_);
-      tracker_.begin_at(newest ? *newest + 1 : 0);
+    if (!attached() || tracker_.started()) {
+      return;
+    }
+    if (const auto newest = newest_committed(*memory_)) {
+      tracker_.begin_at(*newest + 1);
+    } else if (nothing_committed_yet(*memory_)) {
+      tracker_.begin_at(0);
     }
   }
 
@@ -367,17 +372,18 @@ class FrameReceiver {
     return 0;
   }
 
-  /// Direct mode starts with the newest committed frame, counting nothing before it.
+  /// Direct mode starts with the newest committed frame, counting nothing before it, or with the
+  /// first one of the epoch.
   [[nodiscard]] bool begin_following() noexcept {
     if (tracker_.started()) [[likely]] {
       return true;
     }
-    const auto newest = newest_committed(*memory_);
-    if (!newest) {
-      return false;
+    if (const auto newest = newest_committed(*memory_)) {
+      tracker_.begin_at(*newest);
+    } else if (nothing_committed_yet(*memory_)) {
+      tracker_.begin_at(0);
     }
-    tracker_.begin_at(*newest);
-    return true;
+    return tracker_.started();
   }
 
   void skip_to_newest() noexcept {
@@ -387,8 +393,9 @@ class FrameReceiver {
       return;
     }
     std::uint64_t newest = newest_from(*memory_, found);
-    if (!ring::is_committed(word_for(*memory_, newest)) && newest > tracker_.next()) {
-      --newest;  // the writer is at it: the one before is the newest whole frame
+    // Back over what is still being written, to the newest whole frame; at most nslots steps.
+    while (newest > tracker_.next() && word_for(*memory_, newest) == ring::in_progress(newest)) {
+      --newest;
     }
     if (newest > tracker_.next()) {
       skip_until(newest, true);

@@ -44,6 +44,18 @@ template <class Atom>
   return newest;
 }
 
+/// True while the epoch is in its first lap and no frame of it can have been committed: frame 0 is
+/// yet to come (W178). Ask only after `newest_committed` found nothing.
+template <class Atom>
+[[nodiscard]] bool nothing_committed_yet(const ring::StreamMemory<Atom>& memory) noexcept {
+  for (std::uint32_t index = 0; index < memory.nslots; ++index) {
+    if (ring::sequence_of(word_for(memory, index)) > index) {
+      return false;
+    }
+  }
+  return true;
+}
+
 /// The highest sequence the writer has reached, given one that it has: gallops, then halves. At
 /// most 2 * log2(nslots) loads.
 template <class Atom>

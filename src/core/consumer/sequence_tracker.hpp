@@ -36,11 +36,14 @@ class SequenceTracker {
     return seq == last_descriptor_ || tolerate_lower_ ? Verdict::kDuplicate : Verdict::kRegression;
   }
 
-  /// A descriptor was heard; moves nothing but the memory of descriptors.
+  /// A descriptor was heard; moves nothing but the memory of descriptors. To be called before
+  /// advance().
   void heard_descriptor(std::uint64_t seq) noexcept {
     if (!any_descriptor_ || seq > last_descriptor_) {
       last_descriptor_ = seq;
       any_descriptor_ = true;
+    }
+    if (seq >= next_) {
       tolerate_lower_ = false;  // W263: the first newer one has arrived
     }
   }
@@ -65,7 +68,7 @@ class SequenceTracker {
 
   /// The descriptor subscription was changed: numbers may be heard again until a newer one arrives
   /// (W263).
-  void subscription_changed() noexcept { tolerate_lower_ = any_descriptor_; }
+  void subscription_changed() noexcept { tolerate_lower_ = started_; }
 
   [[nodiscard]] bool started() const noexcept { return started_; }
   /// The number that follows the last one accounted for.

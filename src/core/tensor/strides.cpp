@@ -6,6 +6,9 @@
 namespace tensorpool::inline v0::core::tensor {
 namespace {
 
+/// Holds every product of an extent and a stride, so that no step overflows unseen.
+__extension__ using Wide = __int128;
+
 [[nodiscard]] tl::unexpected<Error> refuse(Field field, std::int64_t value,
                                            std::uint64_t limit) noexcept {
   Error error =
@@ -62,9 +65,9 @@ Result<Layout> resolve(const TensorInfo& info) noexcept {
   layout.info.ndims = info.ndims;
   layout.contiguous = true;
   bool empty = false;
-  std::int64_t span = 0;  // bytes from the first to the last element's first byte
+  Wide extent_bytes = element;  // at most 8 terms below 2^94
 
-  std::int64_t required = element;
+  Wide required = element;
   for (std::size_t step = 0; step < count; ++step) {
     // ROW: the last dimension varies fastest; COLUMN: the first.
     const std::size_t k = info.order == MajorOrder::kRow ? count - 1 - step : step;
@@ -76,23 +79,25 @@ Result<Layout> resolve(const TensorInfo& info) noexcept {
       return refuse(Field::kStrides, info.strides[k],
                     std::numeric_limits<std::int32_t>::max());  // W59
     }
-    const std::int64_t stride = info.strides[k] == 0 ? required : info.strides[k];  // W61
-    if (stride < required) {
-      return refuse(Field::kStrides, stride, static_cast<std::uint64_t>(required));  // W62
+    if (required > std::numeric_limits<std::int64_t>::max()) {
+      return refuse(Field::kDims, extent, 0);  // W63
     }
-    layout.contiguous = layout.contiguous && stride == required;  // W64
+    const auto least = static_cast<std::int64_t>(required);
+    const std::int64_t stride = info.strides[k] == 0 ? least : info.strides[k];  // W61
+    if (stride < least) {
+      return refuse(Field::kStrides, stride, static_cast<std::uint64_t>(least));  // W62
+    }
+    layout.contiguous = layout.contiguous && stride == least;  // W64
     layout.info.dims[k] = info.dims[k];
     layout.info.strides[k] = stride;
     empty = empty || extent == 0;  // W60
-    std::int64_t reach = 0;
-    if (__builtin_mul_overflow(stride, std::max<std::int64_t>(extent - 1, 0), &reach) ||
-        __builtin_add_overflow(span, reach, &span) ||
-        __builtin_mul_overflow(stride, std::max<std::int64_t>(extent, 1), &required)) {
-      return refuse(Field::kDims, extent, 0);  // W63
-    }
+    const Wide occupied = std::max<std::int64_t>(extent, 1);
+    extent_bytes += (occupied - 1) * stride;
+    required = occupied * stride;
   }
-  layout.extent_bytes =
-      empty ? 0 : static_cast<std::uint64_t>(span) + static_cast<std::uint64_t>(element);
+  // An extent beyond 64 bits is longer than every payload; the strides are valid nevertheless.
+  constexpr Wide kExtentMax = std::numeric_limits<std::uint64_t>::max();
+  layout.extent_bytes = empty ? 0 : static_cast<std::uint64_t>(std::min(extent_bytes, kExtentMax));
 
   if (const Status progress = check_progress(info, layout.info); !progress) {
     return fail(progress.error());

@@ -14,8 +14,8 @@ namespace tensorpool::inline v0::core::tensor {
 /// What is known of a tensor once its description has passed.
 struct Layout {
   TensorInfo info;  ///< with effective strides, and zeros at and above ndims
-  std::uint64_t extent_bytes =
-      0;  ///< from the first byte of the first element to the end of the last (W66)
+  /// From the first byte of the first element to the end of the last (W66); 2^64-1 when it is more.
+  std::uint64_t extent_bytes = 0;
   bool contiguous = false;  ///< every stride is the required one (W64)
 };
 
