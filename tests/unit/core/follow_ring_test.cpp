@@ -1,0 +1,196 @@
+// Direct mode: following the header ring without descriptors (design: direct mode).
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <vector>
+
+#include "support/link_fixture.hpp"
+#include "support/probe_atom.hpp"
+#include "support/requirement.hpp"
+
+namespace tensorpool::core::consumer {
+namespace {
+
+using test::Changes;
+using Sut = test::Link<>;
+using Numbers = std::vector<std::uint64_t>;
+
+producer::OpenClaim claim_of(Sut& sut) {
+  producer::OpenClaim claim;
+  EXPECT_EQ(sut.writer.claim(8, claim), PublishStatus::kPublished);
+  return claim;
+}
+void commit(Sut& sut, const producer::OpenClaim& claim) {
+  ASSERT_EQ(sut.writer.commit(claim, test::bytes_tensor(8), 8, 0), CommitStatus::kCommitted);
+}
+
+TEST(FollowRing, starts_with_the_newest_committed_frame_and_counts_nothing_before_it) {
+  Sut sut({.nslots = 8});
+  sut.publish_many(5);
+  claim_of(sut);
+  EXPECT_EQ(sut.follow(), 1);
+  EXPECT_EQ(sut.seqs(), Numbers{4});
+  EXPECT_EQ(sut.moved(), (Changes{{"frames_ok", 1}}));
+}
+
+TEST(FollowRing, delivers_every_frame_from_the_first_when_the_ring_was_empty) {
+  TP_REQ("W178");
+  Sut sut({.nslots = 8});
+  EXPECT_EQ(sut.follow(), 0);
+  sut.publish_many(3);
+  EXPECT_EQ(sut.follow(), 3);
+  EXPECT_EQ(sut.seqs(), (Numbers{0, 1, 2}));
+}
+
+TEST(FollowRing, delivers_at_most_what_was_asked_for) {
+  Sut sut({.nslots = 8});
+  EXPECT_EQ(sut.follow(), 0);
+  sut.publish_many(5);
+  EXPECT_EQ(sut.follow(2), 2);
+  EXPECT_EQ(sut.follow(0), 0);
+  EXPECT_EQ(sut.follow(2), 2);
+  EXPECT_EQ(sut.follow(2), 1);
+  EXPECT_EQ(sut.follow(2), 0);
+  EXPECT_EQ(sut.seqs(), (Numbers{0, 1, 2, 3, 4}));
+}
+
+TEST(FollowRing, waits_for_a_frame_that_is_being_written) {
+  TP_REQ("W169");
+  Sut sut({.nslots = 4});
+  sut.publish();
+  EXPECT_EQ(sut.follow(), 1);
+  const auto claim = claim_of(sut);
+  for (int k = 0; k < 10; ++k) {
+    EXPECT_EQ(sut.follow(), 0);
+  }
+  commit(sut, claim);
+  EXPECT_EQ(sut.follow(), 1);
+  EXPECT_EQ(sut.moved(), (Changes{{"frames_ok", 2}}));
+}
+
+TEST(FollowRing, passes_over_an_aborted_number_once_a_later_frame_proves_the_abort) {
+  TP_REQ("W182");
+  Sut sut({.nslots = 8});
+  sut.publish();
+  EXPECT_EQ(sut.follow(), 1);
+  sut.abort_one();
+  sut.abort_one();
+  for (int k = 0; k < 10; ++k) {
+    EXPECT_EQ(sut.follow(), 0);
+  }
+  EXPECT_EQ(sut.moved(), (Changes{{"frames_ok", 1}}));
+  sut.publish();
+  for (int k = 0; k < 14 && sut.frames.size() < 2; ++k) {  // a slot a call, for each number
+    sut.follow();
+  }
+  EXPECT_EQ(sut.seqs(), (Numbers{0, 3}));
+  EXPECT_EQ(sut.moved(), (Changes{{"frames_ok", 2}, {"drops_gap", 2}}));
+  EXPECT_TRUE(sut.reader.check_invariants());
+}
+
+TEST(FollowRing, goes_on_behind_an_abort_in_a_ring_of_one_slot) {
+  Sut sut({.nslots = 1});
+  sut.publish();
+  EXPECT_EQ(sut.follow(), 1);
+  sut.abort_one();
+  EXPECT_EQ(sut.follow(), 0);
+  sut.publish();
+  EXPECT_EQ(sut.follow(), 1);
+  EXPECT_EQ(sut.moved(), (Changes{{"frames_ok", 2}, {"drops_gap", 1}}));
+}
+
+TEST(FollowRing, resumes_half_a_ring_behind_the_writer_when_it_was_lapped) {
+  Sut sut({.nslots = 8});
+  sut.publish();
+  EXPECT_EQ(sut.follow(), 1);
+  sut.publish_many(20);  // 1..20; the ring holds 13..20
+  EXPECT_EQ(sut.follow(), 5);
+  EXPECT_EQ(sut.seqs(), (Numbers{0, 16, 17, 18, 19, 20}));
+  EXPECT_EQ(sut.moved(), (Changes{{"frames_ok", 6}, {"drops_gap", 15}}));
+  EXPECT_TRUE(sut.reader.check_invariants());
+}
+
+TEST(FollowRing, with_latest_goes_on_with_the_newest_whole_frame) {
+  Sut sut({.nslots = 8});
+  sut.publish();
+  EXPECT_EQ(sut.follow(1, true), 1);
+  sut.publish_many(5);
+  EXPECT_EQ(sut.follow(1, true), 1);
+  sut.publish_many(50);
+  EXPECT_EQ(sut.follow(1, true), 1);
+  EXPECT_EQ(sut.follow(1, true), 0);
+  EXPECT_EQ(sut.seqs(), (Numbers{0, 5, 55}));
+  EXPECT_EQ(sut.moved(), (Changes{{"frames_ok", 3}, {"skipped_by_reader", 53}}));
+  EXPECT_TRUE(sut.reader.check_invariants());
+}
+
+TEST(FollowRing, with_latest_does_not_skip_whole_frames_for_ones_being_written) {
+  Sut sut({.nslots = 8});
+  sut.publish();
+  EXPECT_EQ(sut.follow(1, true), 1);
+  sut.publish_many(3);
+  const auto first = claim_of(sut);
+  claim_of(sut);
+  claim_of(sut);
+  EXPECT_EQ(sut.follow(1, true), 1);
+  EXPECT_EQ(sut.seqs(), (Numbers{0, 3}));
+  EXPECT_EQ(sut.follow(1, true), 0);
+  commit(sut, first);
+  EXPECT_EQ(sut.follow(1, true), 1);
+  EXPECT_EQ(sut.seqs(), (Numbers{0, 3, 4}));
+  EXPECT_EQ(sut.moved(), (Changes{{"frames_ok", 3}, {"skipped_by_reader", 2}}));
+}
+
+TEST(FollowRing, counts_a_frame_that_is_overwritten_while_it_is_read_as_late) {
+  using Probed = test::Link<test::ProbeAtom>;
+  test::ProbeAtom::probe() = {};
+  Probed sut({.nslots = 4});
+  EXPECT_EQ(sut.follow(), 0);
+  sut.publish();
+  test::ProbeAtom::probe().before(base::Edge::kHeaderLoad,
+                                  [&] { sut.stream.set_word(0, ring::in_progress(4)); });
+  EXPECT_EQ(sut.follow(1), 0);
+  EXPECT_EQ(sut.moved(), (Changes{{"drops_late", 1}, {"drops_changed", 1}}));
+  EXPECT_TRUE(sut.reader.check_invariants());
+}
+
+TEST(FollowRing, never_follows_a_word_that_belongs_to_another_slot) {
+  Sut sut({.nslots = 4});
+  sut.publish();
+  EXPECT_EQ(sut.follow(), 1);
+  sut.publish();
+  sut.stream.set_word(1, ring::committed(1'000'002));  // slot 2
+  EXPECT_EQ(sut.follow(), 0);
+  EXPECT_EQ(sut.moved(), (Changes{{"frames_ok", 1}}));
+}
+
+TEST(FollowRing, ends_every_call_whatever_the_words_are) {
+  EXPECT_TRUE(rc::check("words that are rubbish cost bounded work and stay accounted for", [] {
+    Sut sut({.nslots = 4});
+    sut.publish_many(*rc::gen::inRange<std::uint64_t>(0, 6));
+    sut.follow();
+    const auto rounds = *rc::gen::inRange(1, 6);
+    for (int round = 0; round < rounds; ++round) {
+      for (std::uint32_t index = 0; index < 4; ++index) {
+        const auto near = ring::committed(sut.reader.last_seq() + *rc::gen::inRange(0U, 9U));
+        sut.stream.set_word(
+            index, *rc::gen::oneOf(rc::gen::just(near), rc::gen::arbitrary<std::uint64_t>()));
+      }
+      sut.follow(8, *rc::gen::arbitrary<bool>());
+      RC_ASSERT(sut.reader.check_invariants());
+    }
+  }));
+}
+
+TEST(FollowRing, does_nothing_without_a_mapping) {
+  TP_REQ("W245", "W256");
+  Sut sut({.nslots = 4});
+  sut.publish();
+  sut.reader.detach();
+  sut.mark();
+  EXPECT_EQ(sut.follow(), 0);
+  EXPECT_EQ(sut.moved(), Changes{});
+}
+
+}  // namespace
+}  // namespace tensorpool::core::consumer
