@@ -4,7 +4,7 @@
 
 #include "apps/files/fits.hpp"
 #include "base/random.hpp"
-#include "fuzz_readers.hpp"
+#include "apps_files/readers.hpp"
 #include "png_file.hpp"
 #include "support.hpp"
 

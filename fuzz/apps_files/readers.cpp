@@ -1,4 +1,4 @@
-#include "fuzz_readers.hpp"
+#include "apps_files/readers.hpp"
 
 #include <sys/mman.h>
 #include <unistd.h>
