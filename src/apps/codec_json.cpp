@@ -26,8 +26,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 template <class T>
-constexpr bool kIsNamed = std::is_enum_v<T> || std::is_same_v<T, bool>;
-template <class T>
 constexpr bool kIsList = false;
 template <class E>
 constexpr bool kIsList<layout::ListView<E>> = true;
@@ -87,7 +85,7 @@ template <class T>
 Json to_json(const T& value) {
   if constexpr (codec::kIsOptional<T>) {
     return value ? to_json(*value) : Json(nullptr);
-  } else if constexpr (kIsNamed<T>) {
+  } else if constexpr (codec::kIsNamed<T>) {
     return codec::enum_name(value);
   } else if constexpr (kIsList<T>) {
     Json list = Json::array();
@@ -146,7 +144,7 @@ class Builder {
   [[nodiscard]] Status read(const Json& json, std::string_view name, T& to) {
     if constexpr (codec::kIsOptional<T>) {
       return read(json, name, to.emplace());
-    } else if constexpr (kIsNamed<T>) {
+    } else if constexpr (codec::kIsNamed<T>) {
       const auto* text = json.template get_ptr<const std::string*>();
       const auto value = text != nullptr ? codec::enum_from_name<T>(*text) : std::nullopt;
       to = value.value_or(T{});

@@ -142,12 +142,15 @@ inline constexpr auto kEnumNames<layout::DiscoveryStatus> =
         {layout::DiscoveryStatus::kNotFound, "NOT_FOUND"},
         {layout::DiscoveryStatus::kError, "ERROR"},
     });
-/// On the wire a Bool, in the structs a bool.
 template <>
 inline constexpr auto kEnumNames<bool> = std::to_array<EnumName<bool>>({
     {false, "FALSE"},
     {true, "TRUE"},
 });
+
+/// Whether values of T go by name. A Bool of the wire is a bool in the structs.
+template <class T>
+inline constexpr bool kIsNamed = std::is_enum_v<T> || std::is_same_v<T, bool>;
 
 /// What stands on the wire for `value`.
 template <class E>

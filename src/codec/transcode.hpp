@@ -22,9 +22,6 @@ namespace tensorpool::inline v0::codec {
 template <class M>
 struct Generated;
 
-template <class T>
-inline constexpr bool kIsNamed = std::is_enum_v<T> || std::is_same_v<T, bool>;
-
 // -- Decoding ------------------------------------------------------------------------------------
 
 template <class T, class Raw>

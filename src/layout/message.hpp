@@ -6,7 +6,7 @@
 // is valid as long as the bytes it was decoded from and the codec's scratch memory.
 //
 // Absent values: an optional integer is a std::optional, an absent text has length 0 (W97), an
-// absent group has no entries.
+// absent group has no entries. Every member has an initialiser, for designated ones name only some.
 #pragma once
 
 #include <algorithm>
@@ -54,7 +54,7 @@ struct PayloadPool {
   std::uint16_t pool_id = 0;
   std::uint32_t pool_nslots = 0;
   std::uint32_t stride_bytes = 0;
-  Text region_uri;
+  Text region_uri{};
 
   friend bool operator==(const PayloadPool&, const PayloadPool&) = default;
 };

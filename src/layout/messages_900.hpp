@@ -45,8 +45,8 @@ struct ShmPoolAnnounce {
   std::uint32_t layout_version = kLayoutVersion;
   std::uint32_t header_nslots = 0;
   std::uint16_t header_slot_bytes = kHeaderSlotBytes;
-  ListView<PayloadPool> payload_pools;
-  Text header_region_uri;
+  ListView<PayloadPool> payload_pools{};
+  Text header_region_uri{};
 
   friend bool operator==(const ShmPoolAnnounce&, const ShmPoolAnnounce&) = default;
 };
@@ -62,13 +62,13 @@ struct ConsumerHello {
   Mode mode = Mode::kStream;
   std::uint32_t max_rate_hz = 0;  ///< 0: unlimited
   std::uint32_t expected_layout_version = 0;
-  std::optional<std::uint32_t> progress_interval_us;
-  std::optional<std::uint32_t> progress_bytes_delta;
-  std::optional<std::uint32_t> progress_major_delta_units;
+  std::optional<std::uint32_t> progress_interval_us{};
+  std::optional<std::uint32_t> progress_bytes_delta{};
+  std::optional<std::uint32_t> progress_major_delta_units{};
   std::uint32_t descriptor_stream_id = 0;  ///< see assigned_stream_id()
   std::uint32_t control_stream_id = 0;     ///< see assigned_stream_id()
-  Text descriptor_channel;
-  Text control_channel;
+  Text descriptor_channel{};
+  Text control_channel{};
 
   friend bool operator==(const ConsumerHello&, const ConsumerHello&) = default;
 };
@@ -83,9 +83,9 @@ struct ConsumerConfig {
   Mode mode = Mode::kStream;
   std::uint32_t descriptor_stream_id = 0;  ///< see assigned_stream_id()
   std::uint32_t control_stream_id = 0;     ///< see assigned_stream_id()
-  Text payload_fallback_uri;
-  Text descriptor_channel;
-  Text control_channel;
+  Text payload_fallback_uri{};
+  Text descriptor_channel{};
+  Text control_channel{};
 
   friend bool operator==(const ConsumerConfig&, const ConsumerConfig&) = default;
 };
@@ -98,9 +98,9 @@ struct FrameDescriptor {
   std::uint32_t stream_id = 0;
   std::uint64_t epoch = 0;
   std::uint64_t seq = 0;
-  std::optional<std::uint64_t> timestamp_ns;
-  std::optional<std::uint32_t> meta_version;
-  std::optional<std::uint64_t> trace_id;  ///< null value 0
+  std::optional<std::uint64_t> timestamp_ns{};
+  std::optional<std::uint32_t> meta_version{};
+  std::optional<std::uint64_t> trace_id{};  ///< null value 0
 
   friend bool operator==(const FrameDescriptor&, const FrameDescriptor&) = default;
 };
@@ -128,7 +128,7 @@ struct QosProducer {
   std::uint32_t producer_id = 0;
   std::uint64_t epoch = 0;
   std::uint64_t current_seq = 0;
-  std::optional<std::uint32_t> watermark;
+  std::optional<std::uint32_t> watermark{};
 
   friend bool operator==(const QosProducer&, const QosProducer&) = default;
 };
@@ -141,8 +141,8 @@ struct DataSourceAnnounce {
   std::uint32_t producer_id = 0;
   std::uint64_t epoch = 0;
   std::uint32_t meta_version = 0;
-  Text name;
-  Text summary;
+  Text name{};
+  Text summary{};
 
   friend bool operator==(const DataSourceAnnounce&, const DataSourceAnnounce&) = default;
 };
@@ -150,9 +150,9 @@ struct DataSourceAnnounce {
 struct MetaAttribute {
   static constexpr std::uint16_t kBlockLength = 0;
 
-  Text key;
-  Text format;
-  Bytes value;
+  Text key{};
+  Text format{};
+  Bytes value{};
 
   friend bool operator==(const MetaAttribute&, const MetaAttribute&) = default;
 };
@@ -164,7 +164,7 @@ struct DataSourceMeta {
   std::uint32_t stream_id = 0;
   std::uint32_t meta_version = 0;
   std::uint64_t timestamp_ns = 0;
-  ListView<MetaAttribute> attributes;
+  ListView<MetaAttribute> attributes{};
 
   friend bool operator==(const DataSourceMeta&, const DataSourceMeta&) = default;
 };
@@ -175,7 +175,7 @@ struct ControlResponse {
 
   std::int64_t correlation_id = 0;
   ResponseCode code = ResponseCode::kOk;
-  Text error_message;
+  Text error_message{};
 
   friend bool operator==(const ControlResponse&, const ControlResponse&) = default;
 };
@@ -213,7 +213,7 @@ struct MetaBlobChunk {
   std::uint32_t stream_id = 0;
   std::uint32_t meta_version = 0;
   std::uint64_t chunk_offset = 0;
-  Bytes bytes;
+  Bytes bytes{};
 
   friend bool operator==(const MetaBlobChunk&, const MetaBlobChunk&) = default;
 };
@@ -260,7 +260,7 @@ struct SlotHeader {
   std::uint32_t payload_offset = 0;
   std::uint64_t timestamp_ns = 0;
   std::uint32_t meta_version = 0;
-  Bytes header_bytes;
+  Bytes header_bytes{};
 
   friend bool operator==(const SlotHeader&, const SlotHeader&) = default;
 };

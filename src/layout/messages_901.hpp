@@ -26,9 +26,9 @@ struct ShmAttachRequest {
   std::uint32_t client_id = 0;
   Role role = Role::kConsumer;
   std::uint32_t expected_layout_version = 0;  ///< 0: no expectation
-  std::optional<PublishMode> publish_mode;    ///< absent means kRequireExisting
+  std::optional<PublishMode> publish_mode{};  ///< absent means kRequireExisting
   HugepagesPolicy require_hugepages = HugepagesPolicy::kUnspecified;
-  std::optional<std::uint32_t> desired_node_id;
+  std::optional<std::uint32_t> desired_node_id{};
 
   friend bool operator==(const ShmAttachRequest&, const ShmAttachRequest&) = default;
 };
@@ -39,17 +39,17 @@ struct ShmAttachResponse {
 
   std::int64_t correlation_id = 0;
   ResponseCode code = ResponseCode::kOk;
-  std::optional<std::uint64_t> lease_id;
-  std::optional<std::uint64_t> lease_expiry_timestamp_ns;
-  std::optional<std::uint32_t> stream_id;
-  std::optional<std::uint64_t> epoch;
-  std::optional<std::uint32_t> layout_version;
-  std::optional<std::uint32_t> header_nslots;
-  std::optional<std::uint16_t> header_slot_bytes;
-  std::optional<std::uint32_t> node_id;
-  ListView<PayloadPool> payload_pools;
-  Text header_region_uri;
-  Text error_message;
+  std::optional<std::uint64_t> lease_id{};
+  std::optional<std::uint64_t> lease_expiry_timestamp_ns{};
+  std::optional<std::uint32_t> stream_id{};
+  std::optional<std::uint64_t> epoch{};
+  std::optional<std::uint32_t> layout_version{};
+  std::optional<std::uint32_t> header_nslots{};
+  std::optional<std::uint16_t> header_slot_bytes{};
+  std::optional<std::uint32_t> node_id{};
+  ListView<PayloadPool> payload_pools{};
+  Text header_region_uri{};
+  Text error_message{};
 
   friend bool operator==(const ShmAttachResponse&, const ShmAttachResponse&) = default;
 };
@@ -72,7 +72,7 @@ struct ShmDetachResponse {
 
   std::int64_t correlation_id = 0;
   ResponseCode code = ResponseCode::kOk;
-  Text error_message;
+  Text error_message{};
 
   friend bool operator==(const ShmDetachResponse&, const ShmDetachResponse&) = default;
 };
@@ -96,7 +96,7 @@ struct ShmDriverShutdown {
 
   std::uint64_t timestamp_ns = 0;
   ShutdownReason reason = ShutdownReason::kNormal;
-  Text error_message;
+  Text error_message{};
 
   friend bool operator==(const ShmDriverShutdown&, const ShmDriverShutdown&) = default;
 };
@@ -111,7 +111,7 @@ struct ShmLeaseRevoked {
   std::uint32_t client_id = 0;
   Role role = Role::kConsumer;
   LeaseRevokeReason reason = LeaseRevokeReason::kDetached;
-  Text error_message;
+  Text error_message{};
 
   friend bool operator==(const ShmLeaseRevoked&, const ShmLeaseRevoked&) = default;
 };
@@ -122,8 +122,8 @@ struct ShmDriverShutdownRequest {
 
   std::int64_t correlation_id = 0;
   ShutdownReason reason = ShutdownReason::kNormal;
-  Text token;
-  Text error_message;
+  Text token{};
+  Text error_message{};
 
   friend bool operator==(const ShmDriverShutdownRequest&,
                          const ShmDriverShutdownRequest&) = default;

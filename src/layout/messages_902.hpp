@@ -16,7 +16,7 @@ struct BridgeFrameChunk {
   std::uint32_t stream_id = 0;
   std::uint64_t epoch = 0;
   std::uint64_t seq = 0;
-  std::optional<std::uint64_t> trace_id;  ///< null value 0
+  std::optional<std::uint64_t> trace_id{};  ///< null value 0
   std::uint32_t chunk_index = 0;
   std::uint32_t chunk_count = 0;
   std::uint32_t chunk_offset = 0;
@@ -24,8 +24,8 @@ struct BridgeFrameChunk {
   std::uint32_t payload_length = 0;
   std::uint32_t payload_crc32c = 0;  ///< 0: none
   bool header_included = false;
-  Bytes header_bytes;  ///< the slot image, in chunk 0 only
-  Bytes payload_bytes;
+  Bytes header_bytes{};  ///< the slot image, in chunk 0 only
+  Bytes payload_bytes{};
 
   friend bool operator==(const BridgeFrameChunk&, const BridgeFrameChunk&) = default;
 };

@@ -20,8 +20,8 @@ struct SequenceMergeRule {
 
   std::uint32_t input_stream_id = 0;
   MergeRuleType rule_type = MergeRuleType::kOffset;
-  std::optional<std::int32_t> offset;
-  std::optional<std::uint32_t> window_size;
+  std::optional<std::int32_t> offset{};
+  std::optional<std::uint32_t> window_size{};
 
   friend bool operator==(const SequenceMergeRule&, const SequenceMergeRule&) = default;
 };
@@ -32,8 +32,8 @@ struct SequenceMergeMapAnnounce {
 
   std::uint32_t out_stream_id = 0;
   std::uint64_t epoch = 0;
-  std::optional<std::uint64_t> stale_timeout_ns;
-  ListView<SequenceMergeRule> rules;
+  std::optional<std::uint64_t> stale_timeout_ns{};
+  ListView<SequenceMergeRule> rules{};
 
   friend bool operator==(const SequenceMergeMapAnnounce&,
                          const SequenceMergeMapAnnounce&) = default;
@@ -54,8 +54,8 @@ struct TimestampMergeRule {
   std::uint32_t input_stream_id = 0;
   MergeTimeRuleType rule_type = MergeTimeRuleType::kOffsetNs;
   TimestampSource timestamp_source = TimestampSource::kFrameDescriptor;
-  std::optional<std::int64_t> offset_ns;
-  std::optional<std::uint64_t> window_ns;
+  std::optional<std::int64_t> offset_ns{};
+  std::optional<std::uint64_t> window_ns{};
 
   friend bool operator==(const TimestampMergeRule&, const TimestampMergeRule&) = default;
 };
@@ -66,10 +66,10 @@ struct TimestampMergeMapAnnounce {
 
   std::uint32_t out_stream_id = 0;
   std::uint64_t epoch = 0;
-  std::optional<std::uint64_t> stale_timeout_ns;
+  std::optional<std::uint64_t> stale_timeout_ns{};
   ClockDomain clock_domain = ClockDomain::kMonotonic;
-  std::optional<std::uint64_t> lateness_ns;
-  ListView<TimestampMergeRule> rules;
+  std::optional<std::uint64_t> lateness_ns{};
+  ListView<TimestampMergeRule> rules{};
 
   friend bool operator==(const TimestampMergeMapAnnounce&,
                          const TimestampMergeMapAnnounce&) = default;

@@ -25,7 +25,7 @@ struct TraceLinkSet {
   std::uint64_t epoch = 0;
   std::uint64_t seq = 0;
   std::uint64_t trace_id = 0;
-  ListView<TraceLinkParent> parents;
+  ListView<TraceLinkParent> parents{};
 
   friend bool operator==(const TraceLinkSet&, const TraceLinkSet&) = default;
 };

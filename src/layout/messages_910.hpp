@@ -16,7 +16,7 @@ enum class DiscoveryStatus : std::uint8_t { kOk = 1, kNotFound = 2, kError = 3 }
 struct Tag {
   static constexpr std::uint16_t kBlockLength = 0;
 
-  Text tag;
+  Text tag{};
 
   friend bool operator==(const Tag&, const Tag&) = default;
 };
@@ -28,12 +28,12 @@ struct DiscoveryRequest {
   std::uint64_t request_id = 0;
   std::uint32_t client_id = 0;
   std::uint32_t response_stream_id = 0;
-  std::optional<std::uint32_t> stream_id;
-  std::optional<std::uint32_t> producer_id;
-  std::optional<std::uint64_t> data_source_id;
-  ListView<Tag> tags;
-  Text response_channel;
-  Text data_source_name;
+  std::optional<std::uint32_t> stream_id{};
+  std::optional<std::uint32_t> producer_id{};
+  std::optional<std::uint64_t> data_source_id{};
+  ListView<Tag> tags{};
+  Text response_channel{};
+  Text data_source_name{};
 
   friend bool operator==(const DiscoveryRequest&, const DiscoveryRequest&) = default;
 };
@@ -48,14 +48,14 @@ struct DiscoveryResult {
   std::uint32_t header_nslots = 0;
   std::uint16_t header_slot_bytes = kHeaderSlotBytes;
   std::uint8_t max_dims = kMaxDims;
-  std::optional<std::uint64_t> data_source_id;
+  std::optional<std::uint64_t> data_source_id{};
   std::uint32_t driver_control_stream_id = 0;
-  ListView<PayloadPool> payload_pools;
-  ListView<Tag> tags;
-  Text header_region_uri;
-  Text data_source_name;
-  Text driver_instance_id;
-  Text driver_control_channel;
+  ListView<PayloadPool> payload_pools{};
+  ListView<Tag> tags{};
+  Text header_region_uri{};
+  Text data_source_name{};
+  Text driver_instance_id{};
+  Text driver_control_channel{};
 
   friend bool operator==(const DiscoveryResult&, const DiscoveryResult&) = default;
 };
@@ -66,8 +66,8 @@ struct DiscoveryResponse {
 
   std::uint64_t request_id = 0;
   DiscoveryStatus status = DiscoveryStatus::kOk;
-  ListView<DiscoveryResult> results;
-  Text error_message;
+  ListView<DiscoveryResult> results{};
+  Text error_message{};
 
   friend bool operator==(const DiscoveryResponse&, const DiscoveryResponse&) = default;
 };

@@ -1,12 +1,11 @@
 // tests/golden/wire-*.jsonl: every line, both ways.
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
 
 #include "apps/codec_json.hpp"
+#include "support/golden.hpp"
 #include "support/requirement.hpp"
 
 namespace tensorpool::apps {
@@ -14,22 +13,11 @@ namespace {
 
 using nlohmann::json;
 
-std::vector<json> lines_of(const std::string& name) {
-  std::ifstream file(std::string(TP_GOLDEN_DIR) + "/" + name);
-  std::vector<json> lines;
-  for (std::string line; std::getline(file, line);) {
-    lines.push_back(json::parse(line));
-  }
-  return lines;
-}
-
 class GoldenWire : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenWire, bytes_decode_to_the_listed_fields) {
   TP_REQ("W1", "W80", "W96", "W97", "S31", "S32", "J16", "T60");
-  const auto lines = lines_of(GetParam());
-  ASSERT_FALSE(lines.empty());
-  for (const json& line : lines) {
+  for (const json& line : test::golden_lines(GetParam())) {
     SCOPED_TRACE(line["message"].get<std::string>() + " " + line["case"].get<std::string>());
     const auto decoded = message_hex_to_json(line["hex"].get<std::string>());
     if (line["content"] == "malformed") {
@@ -49,7 +37,7 @@ TEST_P(GoldenWire, bytes_decode_to_the_listed_fields) {
 TEST_P(GoldenWire, fields_encode_to_the_listed_bytes) {
   TP_REQ("W72", "W95", "W98", "D1", "D19", "S1", "S16", "S17", "S21", "S22", "S32", "J1", "J6",
          "J13", "J16", "T60", "T87");
-  for (const json& line : lines_of(GetParam())) {
+  for (const json& line : test::golden_lines(GetParam())) {
     if (line.value("decode_only", false) || line["content"] == "malformed") {
       continue;
     }
