@@ -43,6 +43,11 @@ if(TENSORPOOL_SANITIZE)
   endif()
 endif()
 
+option(TENSORPOOL_FUZZ "Build the fuzz targets with libFuzzer (clang)" OFF)
+if(TENSORPOOL_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 option(TENSORPOOL_COVERAGE "Instrument for coverage" OFF)
 if(TENSORPOOL_COVERAGE)
   add_compile_options(--coverage)

@@ -1,0 +1,13 @@
+# cmake -P must_crash.cmake <command>...: passes when the command fails and says that it hit the planted bug.
+set(command)
+math(EXPR last "${CMAKE_ARGC} - 1")
+foreach(i RANGE 3 ${last})
+  list(APPEND command "${CMAKE_ARGV${i}}")
+endforeach()
+execute_process(COMMAND ${command} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+if(result EQUAL 0)
+  message(FATAL_ERROR "the planted bug was not found")
+endif()
+if(NOT output MATCHES "planted bug")
+  message(FATAL_ERROR "failed for another reason: ${result}\n${output}")
+endif()
