@@ -40,6 +40,10 @@ check: setup-test ## unit tests of the release build only
 test: setup-test ## every test: release, address and thread sanitizers
 	@tools/run-tests
 
+.PHONY: conformance
+conformance: ## docs/conformance.md out of what the last make test has shown
+	@tools/conformance --output docs/conformance.md
+
 .PHONY: install
 install: build ## install to PREFIX
 	@cmake --install build/release --prefix "$(PREFIX)"

@@ -1,6 +1,24 @@
-# Tests: one executable per file, labels as in docs/style: unit prop sim stress e2e fuzz-smoke bench-smoke slow tsan.
+# Tests: one executable per subject, each with labels. tools/run-tests chooses by label; `tests-<label>` builds what a label needs.
 
 find_package(GTest REQUIRED)
+
+set(TENSORPOOL_LABELS unit prop model sim stress e2e e2e-light fuzz-smoke bench-smoke install slow tsan)
+foreach(label IN LISTS TENSORPOOL_LABELS)
+  add_custom_target(tests-${label})
+endforeach()
+
+# tensorpool_label(<test> <label>...): for tests that add_test() made; a target of the same name is built for the labels.
+function(tensorpool_label name)
+  foreach(label IN LISTS ARGN)
+    if(NOT label IN_LIST TENSORPOOL_LABELS)
+      message(FATAL_ERROR "test ${name} has the label ${label}; there are: ${TENSORPOOL_LABELS}")
+    endif()
+    if(TARGET ${name})
+      add_dependencies(tests-${label} ${name})
+    endif()
+  endforeach()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARGN}")
+endfunction()
 
 # tensorpool_test(<name> SOURCES <file>... LABELS <label>... [USES <layer>...] [LINK <target>...] [TIMEOUT <s>])
 function(tensorpool_test name)
@@ -16,5 +34,6 @@ function(tensorpool_test name)
     set(arg_TIMEOUT 120)
   endif()
   add_test(NAME ${name} COMMAND ${name} "--gtest_output=json:${CMAKE_BINARY_DIR}/conformance/${name}.json")
-  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT})
+  tensorpool_label(${name} ${arg_LABELS})
 endfunction()

@@ -20,3 +20,11 @@ inline void record_requirements(std::initializer_list<std::string_view> ids) {
   ::testing::Test::RecordProperty("requirements", joined);
 }
 #define TP_REQ(...) ::record_requirements({__VA_ARGS__})
+
+/// For a test that this machine cannot run: TP_SKIP_WITHOUT("root, hugetlbfs") after TP_REQ. The
+/// matrix then says what was needed, and does not call the requirement missing.
+#define TP_SKIP_WITHOUT(needs)                       \
+  do {                                               \
+    ::testing::Test::RecordProperty("needs", needs); \
+    GTEST_SKIP() << "needs: " << (needs);            \
+  } while (false)

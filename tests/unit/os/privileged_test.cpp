@@ -48,7 +48,7 @@ class Mounted {
 TEST(FullTmpfs, is_an_error_before_the_first_byte_when_it_never_could_fit) {
   Mounted tmpfs;
   if (!tmpfs.mount("tmpfs", "size=256k")) {
-    GTEST_SKIP() << "needs: root";
+    TP_SKIP_WITHOUT("root");
   }
   core::region::StreamGeometry geometry = test::small_geometry();
   geometry.nslots = 64;
@@ -64,7 +64,7 @@ TEST(FullTmpfs, is_an_error_before_the_first_byte_when_it_never_could_fit) {
 TEST(FullTmpfs, is_an_error_and_no_sigbus_when_it_fills_up_between_the_check_and_the_files) {
   Mounted tmpfs;
   if (!tmpfs.mount("tmpfs", "size=256k")) {
-    GTEST_SKIP() << "needs: root";
+    TP_SKIP_WITHOUT("root");
   }
   static_cast<void>(OwnedStream::create(system_calls(), {.base_dir = tmpfs.path()},
                                         test::small_geometry(), test::kNow));
@@ -88,7 +88,7 @@ TEST(FullTmpfs, is_an_error_and_no_sigbus_when_it_fills_up_between_the_check_and
 TEST(FullTmpfs, cannot_take_back_what_was_allocated) {
   Mounted tmpfs;
   if (!tmpfs.mount("tmpfs", "size=256k")) {
-    GTEST_SKIP() << "needs: root";
+    TP_SKIP_WITHOUT("root");
   }
   const auto created = OwnedStream::create(system_calls(), {.base_dir = tmpfs.path()},
                                            test::small_geometry(), test::kNow);
@@ -124,7 +124,7 @@ class Hugetlbfs : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!pages_.enough() || !mounted_.mount("hugetlbfs", "pagesize=2M")) {
-      GTEST_SKIP() << "needs: root, hugetlbfs";
+      TP_SKIP_WITHOUT("root, hugetlbfs");
     }
   }
   [[nodiscard]] OwnerOptions owner() const {
