@@ -111,7 +111,7 @@ TEST_F(CreateRegion, modes_do_not_depend_on_the_umask) {
     mode_t directory;
   } table[] = {{false, 0660, 02770}, {true, 0600, 0700}};
   for (const auto& [private_files, file, directory] : table) {
-    for (const mode_t mask : {0000, 0022, 0077, 0177}) {
+    for (const mode_t mask : {mode_t{0000}, mode_t{0022}, mode_t{0077}, mode_t{0177}}) {
       const test::TemporaryDirectory base;
       OwnerOptions options{.base_dir = base.path(), .private_files = private_files};
       const mode_t before = ::umask(mask);
