@@ -16,7 +16,10 @@ namespace {
 
 Result<std::unique_ptr<ControlBus>> ControlBus::create(bus::Client& client,
                                                        const Channels& channels) {
+  const std::int32_t announce_id =
+      channels.announce_stream_id != 0 ? channels.announce_stream_id : channels.control_stream_id;
   for (const auto& [name, id] : {std::pair{"control stream id", channels.control_stream_id},
+                                 std::pair{"announce stream id", announce_id},
                                  std::pair{"metadata stream id", channels.metadata_stream_id}}) {
     if (const Status status = check_stream_id(name, id); !status) {
       return fail(status.error());
@@ -35,12 +38,7 @@ Result<std::unique_ptr<ControlBus>> ControlBus::create(bus::Client& client,
     }
     *to = std::move(*channel);
   }
-  if (parsed.separate_announce) {
-    if (const Status status = check_stream_id("announce stream id", channels.announce_stream_id);
-        !status) {
-      return fail(status.error());
-    }
-  }
+  parsed.announce_stream_id = announce_id;
   return std::unique_ptr<ControlBus>(new ControlBus(client, channels, parsed));
 }
 
@@ -55,10 +53,10 @@ ControlBus::ControlBus(bus::Client& client, const Channels& channels, const Pars
   if (parsed.separate_announce) {
     announce_in_.emplace(client,
                          bus::SubscriptionLink::Options{.channel = parsed.announce.untethered(),
-                                                        .stream_id = channels.announce_stream_id});
+                                                        .stream_id = parsed.announce_stream_id});
     announce_out_.emplace(client,
                           bus::PublicationLink::Options{.channel = parsed.announce,
-                                                        .stream_id = channels.announce_stream_id});
+                                                        .stream_id = parsed.announce_stream_id});
   }
 }
 

@@ -87,6 +87,7 @@ class ControlBus {
     bus::Channel control;
     bus::Channel announce;
     bus::Channel metadata;
+    std::int32_t announce_stream_id = 0;
     bool separate_announce = false;
   };
   ControlBus(bus::Client& client, const Channels& channels, const ParsedChannels& parsed);

@@ -17,6 +17,7 @@
 #include "base/atomics.hpp"
 #include "core/ring/stream_memory.hpp"
 #include "os/mapped_region.hpp"
+#include "os/process.hpp"
 
 namespace tensorpool::inline v0::detail {
 
@@ -32,6 +33,9 @@ class MappedEpoch {
   const os::MappedStream regions;
   const Memory memory;
   [[nodiscard]] std::uint64_t epoch() const noexcept { return regions.epoch(); }
+
+  /// True in a forked child, where nobody tells when the mapping is given up.
+  [[nodiscard]] bool is_forked() const noexcept { return os::fork_generation() != generation_; }
 
   /// Any thread; false once the mapping was given up.
   std::atomic<bool> current{true};
@@ -57,6 +61,7 @@ class MappedEpoch {
 
  private:
   ~MappedEpoch() = default;
+  const std::uint32_t generation_ = os::fork_generation();
   std::atomic<std::uint32_t> holders_{1};
 };
 

@@ -132,13 +132,17 @@ void MappingAgent::say_hello(ControlBus& control, Nanos now) {
 }
 
 void MappingAgent::watch_bus() {
-  if (client_.is_up() == bus_was_up_) {
+  const bool lost = client_.state() == bus::ClientState::kLost;
+  if (lost == bus_lost_) {
     return;
   }
-  bus_was_up_ = client_.is_up();
+  bus_lost_ = lost;
   had_image_ = false;
-  emit({.kind = bus_was_up_ ? ConsumerEvent::Kind::kBusBack : ConsumerEvent::Kind::kBusLost,
-        .error = client_.last_error()});
+  if (lost) {
+    emit({.kind = ConsumerEvent::Kind::kBusLost, .error = client_.last_error()});
+  } else {
+    emit({.kind = ConsumerEvent::Kind::kBusBack});
+  }
 }
 
 void MappingAgent::renew_lost_image(Nanos now) {

@@ -91,7 +91,7 @@ class MappingAgent final : public ControlListener {
   std::optional<detail::EpochRef> present_;    // what the data thread is offered
   std::vector<Ended> ended_;
   Nanos hello_at_{};
-  bool bus_was_up_ = false;
+  bool bus_lost_ = false;
   bool had_image_ = false;
 };
 

@@ -12,11 +12,16 @@ OwnerAgent::OwnerAgent(const os::OwnedStream& stream, bus::Client& client, Optio
                   .has_name = !options_.name.empty() || !options_.summary.empty()},
                  now),
       pools_(core::region::announced_pools(stream.plan())),
-      descriptors_(client, {.channel = options_.descriptor_channel,
-                            .stream_id = options_.descriptor_stream_id != 0 ? options_.descriptor_stream_id : core::naming::descriptor_stream_id(stream.plan().stream_id())}) {}
+      descriptors_(
+          client,
+          {.channel = options_.descriptor_channel,
+           .stream_id = options_.descriptor_stream_id != 0
+                            ? options_.descriptor_stream_id
+                            : core::naming::descriptor_stream_id(stream.plan().stream_id())}) {}
 
 int OwnerAgent::do_work(ControlBus& control, const base::Now& now) {
   int work = descriptors_.do_work(now.mono);
+  options_.cleaner.poll(now);
   const core::producer::Announcer::Due due = announcer_.poll(now.mono);
   if (due.refresh_activity) {
     stream_.regions().store_activity(now.mono);

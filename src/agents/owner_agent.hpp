@@ -1,7 +1,8 @@
 // The control work of one standalone producer: announces, name, activity, its descriptor
 // publication. Spec: §1.10.3, §1.21. The machine that decides when is core/producer/announcer.
 //
-// Thread contract: the control thread, except `descriptors().current()` and the two counters, which are the producer's.
+// Thread contract: the control thread, except `descriptors().current()` and the two counters, which
+// are the producer's.
 #pragma once
 
 #include <atomic>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "agents/control_bus.hpp"
+#include "agents/epoch_cleaner.hpp"
 #include "core/producer/announcer.hpp"
 #include "os/create_region.hpp"
 #include "tensorpool/producer.hpp"
@@ -26,6 +28,7 @@ class OwnerAgent final : public ControlListener {
     core::Timing timing = {};
     bus::Channel descriptor_channel = {};
     std::int32_t descriptor_stream_id = 0;
+    EpochCleaner cleaner;
   };
 
   /// `stream` and `client` outlive the agent.
@@ -36,8 +39,12 @@ class OwnerAgent final : public ControlListener {
   void on_hello(const layout::ConsumerHello& hello, const base::Now& now) override;
 
   [[nodiscard]] bus::PublicationLink& descriptors() noexcept { return descriptors_; }
-  [[nodiscard]] std::uint64_t announces_sent() const noexcept { return announces_sent_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t announces_failed() const noexcept { return announces_failed_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t announces_sent() const noexcept {
+    return announces_sent_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t announces_failed() const noexcept {
+    return announces_failed_.load(std::memory_order_relaxed);
+  }
 
  private:
   [[nodiscard]] bool announce(ControlBus& control, const base::Now& now);

@@ -56,6 +56,9 @@ Result<Consumer> Client::create_consumer(const ConsumerOptions& options) {
 }
 
 std::vector<StreamInfo> Client::streams() const {
+  if (core_->is_forked()) {
+    return {};  // its lock may have been held by a thread that does not exist here
+  }
   return core_->directory().list();
 }
 ConnectionState Client::connection() const noexcept {

@@ -176,11 +176,11 @@ Status ClientCore::join_media_driver(Nanos patience) {
   return {};
 }
 
-/// The process that embedded the driver has ended: the next one that may embeds anew (design §9).
+/// The process that embedded the driver has ended, perhaps before we were connected: the next one
+/// that may embeds anew (design §9).
 void ClientCore::rejoin_media_driver(Nanos now) {
-  if (options_.media_driver != MediaDriverPolicy::kAuto ||
-      bus_.state() != bus::ClientState::kLost || (driver_ && driver_->is_embedded()) ||
-      now < rejoin_at_) {
+  if (options_.media_driver != MediaDriverPolicy::kAuto || bus_.is_up() ||
+      (driver_ && driver_->is_embedded()) || now < rejoin_at_) {
     return;
   }
   rejoin_at_ = now + kRejoinPause;

@@ -178,11 +178,13 @@ void ConsumerCore::on_message(std::span<const std::byte> bytes, Sink&& sink, int
     case core::consumer::DescriptorVerdict::kOther:
       return;
   }
-  const std::uint64_t behind = counters.descriptors_behind;
   const bool in_fallback = !receiver_.attached() &&
                            shared_.state.load(std::memory_order_relaxed) == MappingState::kFallback;
   frames += receiver_.on_descriptor(descriptor, in_fallback, sink, limit);
-  if (counters.descriptors_behind == behind) {
+  // Others may share the descriptor stream, and a blocked one delivers what was read from the ring
+  // long ago: only a descriptor at the front shows that frames come by descriptor.
+  if (descriptor.stream_id == receiver_.options().stream_id &&
+      descriptor.epoch == receiver_.epoch() && descriptor.seq >= receiver_.last_seq()) {
     silence_.on_progress();
   }
 }

@@ -10,7 +10,9 @@ namespace tensorpool::inline v0::detail {
 
 bool still_valid(const FrameRecord& record) noexcept {
   return core::ring::unchanged_after_use<base::DefaultAtom>(*record.commit, record.seq) &&
-         record.mapping->current.load(std::memory_order_acquire);  // sync(mapping-current): observe
+         record.mapping->current.load(
+             std::memory_order_acquire) &&  // sync(mapping-current): observe
+         !record.mapping->is_forked();
 }
 
 std::uint32_t lap_margin(const FrameRecord& record) noexcept {

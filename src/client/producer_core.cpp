@@ -5,7 +5,6 @@
 #include "agents/mapped_epoch.hpp"
 #include "core/naming/stream_names.hpp"
 #include "os/cache.hpp"
-#include "os/clean_epochs.hpp"
 #include "os/syscalls.hpp"
 
 namespace tensorpool::inline v0::detail {
@@ -25,23 +24,6 @@ namespace {
   return core::naming::stream_number(options.name);
 }
 
-/// What earlier lives of this stream have left behind goes first, so that its space counts as free
-/// (W423).
-void clean_earlier_epochs(const ClientCore& client, const os::OwnerOptions& owner,
-                          const core::region::StreamPlace& place) {
-  const Result<os::CleanReport> report =
-      os::clean_epochs(os::system_calls(),
-                       {.base_dir = owner.base_dir, .place = place, .now = client.clock().now()});
-  if (!report) {
-    client.log(LogLevel::kWarning, describe(report.error()));
-    return;
-  }
-  for (const std::uint64_t epoch : report->removed) {
-    client.log(LogLevel::kInfo, "removed epoch " + std::to_string(epoch) + " of stream " +
-                                    std::to_string(place.stream_id) + ", whose producer is gone");
-  }
-}
-
 }  // namespace
 
 Result<ProducerCore*> ProducerCore::create(std::shared_ptr<ClientCore> client,
@@ -50,16 +32,30 @@ Result<ProducerCore*> ProducerCore::create(std::shared_ptr<ClientCore> client,
   if (!number) {
     return fail(number.error());
   }
-  agents::OwnerAgent::Options agent;
+  const os::OwnerOptions owner{.base_dir = options.shm_base_dir,
+                               .name_space = options.name_space,
+                               .private_files = options.private_files,
+                               .remove_on_close = options.unlink_on_close,
+                               .populate = true};
+  const Result<core::region::StreamPlace> place = os::place_of(owner, *number);
+  if (!place) {
+    return fail(place.error());
+  }
+  const core::Timing timing = core::Timing::around(options.announce_period);
+  if (const Status sane = core::check_timing(timing); !sane) {
+    return fail(sane.error());
+  }
+  agents::OwnerAgent::Options agent{
+      .timing = timing,
+      .cleaner = agents::EpochCleaner({.base_dir = owner.base_dir,
+                                       .place = *place,
+                                       .freshness_window = timing.freshness_window},
+                                      client->options().log)};
   agent.producer_id =
       options.producer_id != 0 ? options.producer_id : static_cast<std::uint32_t>(::getpid());
   agent.name = options.name;
   agent.summary = options.summary;
-  agent.timing = core::Timing::around(options.announce_period);
   agent.descriptor_stream_id = options.descriptor_stream_id;
-  if (const Status timing = core::check_timing(agent.timing); !timing) {
-    return fail(timing.error());
-  }
   Result<bus::Channel> channel = bus::Channel::parse(options.descriptor_channel);
   if (!channel) {
     return fail(channel.error());
@@ -73,21 +69,13 @@ Result<ProducerCore*> ProducerCore::create(std::shared_ptr<ClientCore> client,
   for (const PoolOptions& pool : options.pools) {
     geometry.pools.push_back({.pool_id = pool.pool_id, .stride_bytes = pool.stride_bytes});
   }
-  const os::OwnerOptions owner{.base_dir = options.shm_base_dir,
-                               .name_space = options.name_space,
-                               .private_files = options.private_files,
-                               .remove_on_close = options.unlink_on_close,
-                               .populate = true};
-  const Result<core::region::StreamPlace> place = os::place_of(owner, *number);
-  if (!place) {
-    return fail(place.error());
-  }
-  clean_earlier_epochs(*client, owner, *place);
+  agent.cleaner.clean(client->clock().now());  // so that its space counts as free
   Result<os::OwnedStream> stream =
       os::OwnedStream::create(os::system_calls(), owner, geometry, client->clock().now());
   if (!stream) {
     return fail(stream.error());
   }
+  agent.cleaner.set_current_epoch(stream->epoch());
   auto* const core = new ProducerCore(std::move(client), std::move(*stream), options);
   core->agent_ = core->client_->add_owner(core->stream_, std::move(agent));
   return core;
@@ -116,6 +104,7 @@ ProducerCore::ProducerCore(std::shared_ptr<ClientCore> client, os::OwnedStream s
 void ProducerCore::close() noexcept {
   if (!client_->is_forked() && agent_ != nullptr) {
     client_->remove(std::move(agent_));
+    stream_.remove_files();  // W152; open claims keep the memory
   }
 }
 

@@ -237,9 +237,14 @@ EpochFiles::EpochFiles(Syscalls& calls, Directory stream_directory, Directory di
       generation_(fork_generation()) {}
 
 EpochFiles::~EpochFiles() {
+  remove();
+}
+
+void EpochFiles::remove() noexcept {
   if (!directory_.fd || keep_ || generation_ != fork_generation()) {
     return;
   }
+  keep_ = true;
   for (const std::string& name : names_) {
     static_cast<void>(calls_->unlinkat(directory_.fd.get(), name.c_str(), 0));  // W422
   }

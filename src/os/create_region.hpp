@@ -58,6 +58,8 @@ class EpochFiles {
   [[nodiscard]] Result<UniqueFd> create_file(const std::string& name, mode_t mode,
                                              std::uint64_t bytes);
   void keep() noexcept { keep_ = true; }
+  /// Removes what it created, unless told to keep it. Idempotent.
+  void remove() noexcept;
 
  private:
   EpochFiles(Syscalls& calls, Directory stream_directory, Directory directory,
@@ -82,6 +84,8 @@ class OwnedStream {
                                                   const core::region::StreamGeometry& geometry,
                                                   base::Now now);
 
+  /// Ends the epoch for others before its memory goes with this object (W152).
+  void remove_files() noexcept { files_.remove(); }
   [[nodiscard]] const MappedStream& regions() const noexcept { return regions_; }
   /// Regions with the URIs to announce (W111, W115).
   [[nodiscard]] const core::region::MappingPlan& plan() const noexcept { return plan_; }

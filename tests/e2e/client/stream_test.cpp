@@ -1,66 +1,18 @@
 // Producer and consumer through the public API, over a real media driver and real files, in one
 // process.
-#include <gtest/gtest.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <mutex>
 #include <optional>
-#include <string>
-#include <thread>
 #include <vector>
 
+#include "client_fixture.hpp"
 #include "support/requirement.hpp"
-#include "support/scratch_directory.hpp"
-#include "tensorpool/tensorpool.hpp"
 
-namespace tensorpool {
+namespace tensorpool::test {
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(30);
-
-/// Calls `step` until it returns true. False when patience has run out.
-template <class Step>
-[[nodiscard]] bool eventually(Step&& step) {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (!step()) {
-    if (std::chrono::steady_clock::now() > end) {
-      return false;
-    }
-    std::this_thread::yield();
-  }
-  return true;
-}
-
-class ClientStream : public ::testing::Test {
- protected:
-  [[nodiscard]] ClientOptions options() const {
-    return {.aeron_dir = scratch_.path() + "/aeron",
-            .media_driver = MediaDriverPolicy::kAuto,
-            .allowed_base_dirs = {scratch_.path()}};
-  }
-  [[nodiscard]] StreamOptions stream(const char* name = "cam1") const {
-    return {.name = name,
-            .nslots = 16,
-            .pools = {{.pool_id = 1, .stride_bytes = 4096}},
-            .shm_base_dir = scratch_.path(),
-            .announce_period = std::chrono::milliseconds(50)};
-  }
-  [[nodiscard]] static ConsumerOptions reader(FollowMode mode = FollowMode::kDescriptors) {
-    return {.name = "cam1", .mode = mode, .announce_period = std::chrono::milliseconds(50)};
-  }
-  static std::vector<std::byte> payload_of(std::uint64_t seq) {
-    std::vector<std::byte> bytes(1000);
-    for (std::size_t k = 0; k < bytes.size(); ++k) {
-      bytes[k] = static_cast<std::byte>(seq * 31 + k);
-    }
-    return bytes;
-  }
-  static TensorInfo info() { return TensorInfo::packed(Dtype::kUint8, {10, 100}); }
-
-  test::ScratchDirectory scratch_{"/dev/shm"};
-};
+using ClientStream = ClientTest;
 
 TEST_F(ClientStream, frames_arrive_bit_for_bit_and_in_order) {
   TP_REQ("W187", "W189", "W203", "W204", "W231", "W271", "W280");
@@ -165,4 +117,4 @@ TEST_F(ClientStream, a_lease_outlives_its_mapping_and_a_claim_its_producer) {
 }
 
 }  // namespace
-}  // namespace tensorpool
+}  // namespace tensorpool::test
