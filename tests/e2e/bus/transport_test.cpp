@@ -114,7 +114,7 @@ TEST_F(Transport, tells_when_images_come_and_go_with_the_time_of_the_duty_cycle)
   EXPECT_EQ(in->image_count(), 0U);
 }
 
-TEST_F(Transport, an_unpolled_tethered_subscription_blocks_and_an_untethered_one_does_not) {
+TEST_F(Transport, an_unpolled_tethered_reader_blocks_and_an_untethered_one_is_let_go_and_in_again) {
   auto out = publish(kIpc, 1100);
   auto tethered = subscribe(kIpc, 1100);
   const std::uint64_t value = 0;
@@ -145,6 +145,22 @@ TEST_F(Transport, an_unpolled_tethered_subscription_blocks_and_an_untethered_one
     return out->position() > target;
   }));
   EXPECT_GT(received, 0);
+
+  // Once it reads again it is let in again, without anybody adding it anew.
+  std::uint64_t newest = 0;
+  std::uint64_t marked = 1;
+  ASSERT_TRUE(until([&] {
+    if (out->try_claim_and_copy(&marked, sizeof(marked)) == OfferStatus::kOk) {
+      ++marked;
+    }
+    polled->poll([](const Message&) noexcept {}, 1000);
+    untethered->poll(
+        [&](const Message& message) noexcept {
+          std::memcpy(&newest, message.bytes.data(), sizeof(newest));
+        },
+        1000);
+    return newest > 0;
+  }));
 }
 
 TEST_F(Transport, a_refused_add_is_an_error_with_the_reason_and_the_client_goes_on) {
