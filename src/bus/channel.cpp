@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::string_view kSpyPrefix = "aeron-spy:";
 constexpr std::string_view kScheme = "aeron:";
-constexpr std::uint64_t kTermBytesMin = 64 * 1024;
-constexpr std::uint64_t kTermBytesMax = 1024 * 1024 * 1024;
+constexpr std::uint64_t kTermBytesMin = 64ULL * 1024;
+constexpr std::uint64_t kTermBytesMax = 1024ULL * 1024 * 1024;
 constexpr std::uint64_t kMtuBytesMax = 65504;
 constexpr std::uint64_t kFrameAlignment = 32;
 

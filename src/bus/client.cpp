@@ -96,8 +96,8 @@ tl::unexpected<Error> Client::add_failed() noexcept {
   return fail(session_->error());
 }
 
-Result<Pending<ExclusivePublication>> Client::begin_add_publication(
-    const Channel& channel, std::int32_t stream_id) noexcept {
+Result<Pending<ExclusivePublication>> Client::begin_add_publication(const Channel& channel,
+                                                                    std::int32_t stream_id) {
   if (Status allowed = check_add(stream_id); !allowed) {
     return fail(allowed.error());
   }
@@ -111,7 +111,7 @@ Result<Pending<ExclusivePublication>> Client::begin_add_publication(
 }
 
 Result<Pending<Subscription>> Client::begin_add_subscription(const Channel& channel,
-                                                             std::int32_t stream_id) noexcept {
+                                                             std::int32_t stream_id) {
   if (Status allowed = check_add(stream_id); !allowed) {
     return fail(allowed.error());
   }
@@ -127,7 +127,7 @@ Result<Pending<Subscription>> Client::begin_add_subscription(const Channel& chan
 }
 
 Result<Pending<Counter>> Client::begin_add_counter(std::int32_t type_id, std::string_view key,
-                                                   std::string_view label) noexcept {
+                                                   std::string_view label) {
   if (key.size() > kCounterKeyBytesMax) {
     return fail(Errc::kInvalidArgument, "counter key", key.size(), kCounterKeyBytesMax);
   }

@@ -67,14 +67,14 @@ class Client {
   [[nodiscard]] const std::string& aeron_dir() const noexcept { return options_.aeron_dir; }
 
   /// Errors: kInvalidArgument (W432), kClosed while not up, kBusFailure.
-  [[nodiscard]] Result<Pending<ExclusivePublication>> begin_add_publication(
-      const Channel& channel, std::int32_t stream_id) noexcept;
-  [[nodiscard]] Result<Pending<Subscription>> begin_add_subscription(
-      const Channel& channel, std::int32_t stream_id) noexcept;
+  [[nodiscard]] Result<Pending<ExclusivePublication>> begin_add_publication(const Channel& channel,
+                                                                            std::int32_t stream_id);
+  [[nodiscard]] Result<Pending<Subscription>> begin_add_subscription(const Channel& channel,
+                                                                     std::int32_t stream_id);
   /// `key` has at most 112 bytes, `label` at most 380.
   [[nodiscard]] Result<Pending<Counter>> begin_add_counter(std::int32_t type_id,
                                                            std::string_view key,
-                                                           std::string_view label) noexcept;
+                                                           std::string_view label);
 
  private:
   explicit Client(Options options) noexcept;

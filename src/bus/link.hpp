@@ -82,7 +82,7 @@ class Link {
   [[nodiscard]] T* current() noexcept { return handoff_.current(); }
 
  private:
-  [[nodiscard]] Result<Pending<T>> begin() noexcept {
+  [[nodiscard]] Result<Pending<T>> begin() {
     if constexpr (std::is_same_v<T, Subscription>) {
       return client_.begin_add_subscription(options_.channel, options_.stream_id);
     } else {

@@ -17,7 +17,8 @@
 namespace tensorpool::inline v0::bus {
 namespace {
 
-constexpr std::size_t kCountersBytes = 1024 * 1024;  // the smallest that Aeron takes: 8192 counters
+constexpr std::size_t kCountersBytes =
+    1024UL * 1024;  // the smallest that Aeron takes: 8192 counters
 
 std::uint64_t count(Nanos duration) noexcept {
   return static_cast<std::uint64_t>(duration.count());

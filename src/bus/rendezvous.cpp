@@ -26,9 +26,11 @@ class RendezvousLock {
     RendezvousLock lock(aeron_dir.substr(0, aeron_dir.find_last_not_of('/') + 1) + ".lock");
     const auto deadline = std::chrono::steady_clock::now() + patience;
     for (;;) {
-      if (const int error = lock.try_lock(); error == 0) {
+      const int error = lock.try_lock();
+      if (error == 0) {
         return lock;
-      } else if (error != EWOULDBLOCK) {
+      }
+      if (error != EWOULDBLOCK) {
         return fail(make_os_error(Errc::kOsFailure, lock.path_, error));
       }
       if (std::chrono::steady_clock::now() > deadline) {
