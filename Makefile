@@ -33,8 +33,8 @@ demo: build ## a simulated camera streams between two processes, live
 	@build/release/bin/tp demo
 
 .PHONY: check
-check: setup-test ## unit tests of the release build only
-	@tools/run-tests quick
+check: setup-test ## what has to hold before a commit: format, house rules, clang-tidy on the difference, unit tests
+	@tools/check
 
 .PHONY: test
 test: setup-test ## every test: release, address and thread sanitizers

@@ -52,7 +52,7 @@ int hex_digit(char c) noexcept {
 }
 
 /// Precondition: `out` has half as many bytes as `hex` has digits. Spaces are not skipped.
-Status from_hex(std::string_view hex, std::span<std::byte> out) {
+[[nodiscard]] Status from_hex(std::string_view hex, std::span<std::byte> out) {
   for (std::size_t i = 0; i < out.size(); ++i) {
     const int high = hex_digit(hex[2 * i]);
     const int low = hex_digit(hex[2 * i + 1]);
@@ -250,7 +250,7 @@ bool names(const Json& json, const layout::MessageType& type) {
 }
 
 template <class M>
-Result<std::string> encode_as(const Json& fields) {
+[[nodiscard]] Result<std::string> encode_as(const Json& fields) {
   Builder builder;
   M message;
   if (Status status = builder.build(fields, message); !status) {

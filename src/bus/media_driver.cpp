@@ -42,7 +42,7 @@ class SignalsBlocked {
 };
 
 /// Whatever stands at the path may be emptied: nothing, or a directory of ours.
-Status check_replaceable(const std::string& aeron_dir) noexcept {
+[[nodiscard]] Status check_replaceable(const std::string& aeron_dir) noexcept {
   struct stat found {};
   if (::lstat(aeron_dir.c_str(), &found) != 0) {
     return errno == ENOENT ? Status() : fail(make_os_error(Errc::kOsFailure, aeron_dir, errno));

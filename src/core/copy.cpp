@@ -91,7 +91,7 @@ void copy_in(std::byte* to, const std::byte* from, std::size_t bytes, CopyKind k
 // The interceptor of memcpy would report the race that the seqlock resolves; volatile keeps this
 // loop a loop.
 __attribute__((no_sanitize("thread"))) void copy_out(std::byte* to, const std::byte* from,
-                                             std::size_t bytes) noexcept {
+                                                     std::size_t bytes) noexcept {
   const volatile std::byte* source = from;
   for (std::size_t k = 0; k < bytes; ++k) {
     to[k] = source[k];

@@ -27,8 +27,8 @@ bool is_wanted(const fs::directory_entry& entry, const std::vector<std::string_v
 }
 
 /// The wanted files of a directory, sorted by name.
-Result<std::vector<std::string>> list_files(const std::string& directory,
-                                            const std::vector<std::string_view>& extensions) {
+[[nodiscard]] Result<std::vector<std::string>> list_files(
+    const std::string& directory, const std::vector<std::string_view>& extensions) {
   std::vector<std::string> paths;
   std::error_code error;
   fs::directory_iterator entry(directory, error);

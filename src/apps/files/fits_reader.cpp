@@ -94,7 +94,7 @@ struct Image {
 };
 
 /// Moves to the first HDU with pixels.
-Status find_image(fitsfile* fits, std::string_view name) {
+[[nodiscard]] Status find_image(fitsfile* fits, std::string_view name) {
   for (int hdu = 0; hdu < kHdusMax; ++hdu) {
     int status = 0;
     int type = 0;
@@ -121,7 +121,7 @@ Status find_image(fitsfile* fits, std::string_view name) {
   return fail(file_error(Errc::kFileFormat, name, "no image in its first HDUs", 0, kHdusMax));
 }
 
-Result<Image> read_image_header(fitsfile* fits, std::string_view name) {
+[[nodiscard]] Result<Image> read_image_header(fitsfile* fits, std::string_view name) {
   Image image;
   int status = 0;
   int naxis = 0;
@@ -205,8 +205,8 @@ class FitsSource final : public FrameSource {
 };
 
 /// The data unit, with the zeros that fill its last block, has to be in the file.
-Status check_size(fitsfile* fits, const Image& image, std::size_t file_bytes,
-                  std::string_view name) {
+[[nodiscard]] Status check_size(fitsfile* fits, const Image& image, std::size_t file_bytes,
+                                std::string_view name) {
   int status = 0;
   LONGLONG data_start = 0;
   fits_get_hduaddrll(fits, nullptr, &data_start, nullptr, &status);

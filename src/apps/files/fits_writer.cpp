@@ -58,7 +58,7 @@ void add_card(std::string& header, const std::string& key, const std::string& va
   header += card.data();
 }
 
-Result<std::string> fits_header(const TensorInfo& info, std::uint64_t frames) {
+[[nodiscard]] Result<std::string> fits_header(const TensorInfo& info, std::uint64_t frames) {
   const FitsType type = fits_type(info.dtype);
   if (type.bitpix == 0) {
     return fail(Errc::kDtypeMismatch, "FITS has no type for packed bits: write raw bytes, to -");

@@ -80,7 +80,7 @@ struct Prologue {
   std::size_t data_offset = 0;
 };
 
-Result<Prologue> read_prologue(FrameBytes file, std::string_view name) {
+[[nodiscard]] Result<Prologue> read_prologue(FrameBytes file, std::string_view name) {
   const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
   if (!text.starts_with(kNpyMagic)) {
     return fail(file_error(Errc::kFileFormat, name, "not an npy file"));
@@ -113,7 +113,7 @@ Result<Prologue> read_prologue(FrameBytes file, std::string_view name) {
   return prologue;
 }
 
-Status read_descr(Literal& literal, NpyHeader& header, std::string_view name) {
+[[nodiscard]] Status read_descr(Literal& literal, NpyHeader& header, std::string_view name) {
   const char first = literal.peek();
   if (first == '[' || first == '(') {
     return fail(file_error(Errc::kFileFormat, name, "structured arrays have no tensor type"));

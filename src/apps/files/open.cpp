@@ -23,7 +23,7 @@ bool starts_with(FrameBytes bytes, std::string_view magic) {
       .starts_with(magic);
 }
 
-Result<FrameFormat> raw_format(const SourceOptions& options, std::string_view name) {
+[[nodiscard]] Result<FrameFormat> raw_format(const SourceOptions& options, std::string_view name) {
   if (options.shape.empty() || options.dtype == Dtype::kUnknown) {
     return fail(file_error(Errc::kInvalidArgument, name, "raw input needs --shape and --dtype"));
   }

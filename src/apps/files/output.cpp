@@ -16,7 +16,7 @@ constexpr std::size_t kBufferBytes = 262'144;  // gathers small frames into few 
 constexpr const char* kPartSuffix = ".part";
 
 /// The file that `path` names, through symbolic links.
-Result<std::string> resolve_target(const std::string& path) {
+[[nodiscard]] Result<std::string> resolve_target(const std::string& path) {
   std::error_code ignored;
   const auto status = std::filesystem::status(path, ignored);
   if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
@@ -27,7 +27,7 @@ Result<std::string> resolve_target(const std::string& path) {
 }
 
 /// Opens and locks the file of that name, although its last writer may rename it meanwhile.
-Result<os::UniqueFd> open_locked(const std::string& part) {
+[[nodiscard]] Result<os::UniqueFd> open_locked(const std::string& part) {
   for (;;) {
     os::UniqueFd file(::open(part.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
     if (!file) {

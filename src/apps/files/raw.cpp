@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kStopCheckMs = 100;
 
-Status require_bytes(const FrameFormat& frame, std::string_view name) {
+[[nodiscard]] Status require_bytes(const FrameFormat& frame, std::string_view name) {
   return frame.bytes > 0 ? Status{}
                          : fail(file_error(Errc::kInvalidArgument, name, "frames without bytes"));
 }

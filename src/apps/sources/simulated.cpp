@@ -41,14 +41,14 @@ class WindowSource final : public files::FrameSource {
         random_(seed),
         buffer_(std::move(buffer)) {}
 
-  Result<std::optional<FrameBytes>> next() override {
+  [[nodiscard]] Result<std::optional<FrameBytes>> next() override {
     const std::uint64_t window =
         windows_.random ? random_.below(windows_.count) : frame_ % windows_.count;
     ++frame_;
     return FrameBytes(buffer_).subspan(window * windows_.step * element_bytes(info().dtype),
                                        frame_bytes());
   }
-  Status rewind() override {
+  [[nodiscard]] Status rewind() override {
     frame_ = 0;
     random_ = Random(seed_);
     return {};
@@ -183,8 +183,9 @@ class Camera {
   Random random_;
 };
 
-Result<WindowSource::Windows> fill_camera(const FrameFormat& format, std::uint64_t seed,
-                                          std::vector<std::byte>& buffer) {
+[[nodiscard]] Result<WindowSource::Windows> fill_camera(const FrameFormat& format,
+                                                        std::uint64_t seed,
+                                                        std::vector<std::byte>& buffer) {
   if (format.info.ndims != 2 || format.info.dtype != Dtype::kUint16) {
     return fail(Errc::kInvalidArgument, "--sim camera: two dimensions of u2", format.info.ndims, 2);
   }

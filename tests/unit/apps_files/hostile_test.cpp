@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "apps/files/fits.hpp"
-#include "base/random.hpp"
 #include "apps_files/readers.hpp"
+#include "base/random.hpp"
 #include "png_file.hpp"
 #include "support.hpp"
 
