@@ -182,6 +182,8 @@ Error make_error(Errc code, std::string_view subject, std::uint64_t value,
     std::copy_n(subject.begin(), kept, error.subject);
     std::copy(kEllipsis.begin(), kEllipsis.end(), error.subject + kept);
   }
+  // A zero byte would hide the rest of what was sent.
+  std::replace(error.subject, error.subject + std::min(subject.size(), room), '\0', '?');
   return error;
 }
 

@@ -41,6 +41,11 @@ TEST(Error, long_subjects_end_in_an_ellipsis) {
   EXPECT_EQ(error.subject_view().substr(error.subject_view().size() - 3), "...");
 }
 
+TEST(Error, a_zero_byte_does_not_hide_the_rest_of_a_subject) {
+  const std::string_view text("\0x", 2);
+  EXPECT_EQ(make_error(Errc::kInvalidArgument, text).subject_view(), "?x");
+}
+
 TEST(Error, unprintable_bytes_of_a_subject_are_escaped) {
   TP_REQ("W94");
   EXPECT_NE(describe(make_error(Errc::kUriInvalid, "a\x1b[31m")).find("a\\x1b[31m"),
