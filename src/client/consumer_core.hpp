@@ -74,6 +74,7 @@ class ConsumerCore {
  private:
   static constexpr std::uint32_t kIdlePollsPerClock = 256;
   static constexpr int kDescriptorsPerDrain = 65536;
+  static constexpr int kFarBehindFrames = 32;
 
   ConsumerCore(std::shared_ptr<ClientCore> client, const ConsumerOptions& options);
 
@@ -149,6 +150,7 @@ PollResult ConsumerCore::poll(Sink&& sink, Changed&& changed, int limit) noexcep
       result.frames = look_at_ring(limit, false, hand_out);
     }
   }
+  receiver_.set_far_behind(result.frames >= kFarBehindFrames);
   end_poll();
   return result;
 }

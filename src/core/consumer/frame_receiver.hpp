@@ -233,6 +233,10 @@ class FrameReceiver {
     counters_.changed_after_use += frames;
   }
 
+  /// True while whole batches arrive: the slots of the coming frames have been written, so that
+  /// looking at them early does not take them from the writer.
+  void set_far_behind(bool far_behind) noexcept { far_behind_ = far_behind; }
+
   [[nodiscard]] ConsumerCounters& counters() noexcept { return counters_; }
   [[nodiscard]] const ConsumerCounters& counters() const noexcept { return counters_; }
   [[nodiscard]] const Options& options() const noexcept { return options_; }
@@ -468,12 +472,25 @@ class FrameReceiver {
       frame.descriptor_timestamp_ns = descriptor->timestamp_ns;
       frame.trace_id = descriptor->trace_id;
     }
+    if (far_behind_) {
+      prefetch_ahead(seq, *pool);
+    }
     ++counters_.frames_ok;
     if (sink(static_cast<const Frame<Atom>&>(frame)) == Use::kDone &&
         !ring::unchanged_after_use<Atom>(*slot, seq)) [[unlikely]] {
       report_changed_after_use();
     }
     return true;
+  }
+
+  /// Lines that the writer has left long ago come from its cache one after the other unless they
+  /// are asked for early.
+  void prefetch_ahead(std::uint64_t seq, const ring::PoolMemory& pool) const noexcept {
+    constexpr std::uint64_t kAhead = 8;
+    const std::uint32_t index = memory_->index_of(seq + kAhead);
+    __builtin_prefetch(memory_->slot(index));
+    __builtin_prefetch(memory_->slot(index) + 8);
+    __builtin_prefetch(Memory::payload(pool, index));
   }
 
   [[nodiscard]] std::uint64_t& detail_of(ring::ReadStatus status) noexcept {
@@ -514,6 +531,7 @@ class FrameReceiver {
   Skim skim_ = Skim::kOff;
   Gap gap_;
   bool latest_wanted_ = false;
+  bool far_behind_ = false;
   Descriptor candidate_;
   std::uint32_t later_ = 0;
   std::optional<UnmapCause> unmap_;

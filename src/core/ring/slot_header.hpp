@@ -45,29 +45,29 @@ enum class HeaderVerdict : std::uint8_t { kOk, kHeaderInvalid, kPayloadInvalid }
 /// Precondition: strides of `layout` fit in 31 bits (checked by the producer, W65).
 [[nodiscard]] SlotWords encode_tensor_words(const tensor::Layout& layout) noexcept;
 
-/// Puts the per-frame fields into words 1..4 of `words`.
+/// Puts the per-frame fields into words 1..4 of `words`: the bytes of layout::Slot, without going
+/// through memory.
 inline void encode_frame_words(const FrameFields& fields, SlotWords& words) noexcept {
-  layout::Slot slot{};
-  slot.values_len_bytes = fields.values_len_bytes;
-  slot.payload_slot = fields.payload_slot;
-  slot.pool_id = fields.pool_id;
-  slot.payload_offset = fields.payload_offset;
-  slot.timestamp_ns = fields.timestamp_ns;
-  slot.meta_version = fields.meta_version;
-  std::memcpy(&words[layout::kSlotFrameFirstWord],
-              reinterpret_cast<const std::byte*>(&slot) + layout::kSlotFrameFirstWord * 8,
-              (layout::kSlotFrameEndWord - layout::kSlotFrameFirstWord) * 8);
+  words[1] = fields.values_len_bytes | std::uint64_t{fields.payload_slot} << 32U;
+  words[2] =
+      fields.pool_id | std::uint64_t{fields.payload_offset} << 16U | fields.timestamp_ns << 48U;
+  words[3] = fields.timestamp_ns >> 16U | std::uint64_t{fields.meta_version} << 48U;
+  words[4] = fields.meta_version >> 16U;
 }
 
 [[nodiscard]] inline FrameFields decode_frame_words(const SlotWords& words) noexcept {
-  const layout::Slot slot = as_slot(words);
-  return {.values_len_bytes = slot.values_len_bytes,
-          .payload_slot = slot.payload_slot,
-          .pool_id = slot.pool_id,
-          .payload_offset = slot.payload_offset,
-          .timestamp_ns = slot.timestamp_ns,
-          .meta_version = slot.meta_version};
+  return {.values_len_bytes = static_cast<std::uint32_t>(words[1]),
+          .payload_slot = static_cast<std::uint32_t>(words[1] >> 32U),
+          .pool_id = static_cast<std::uint16_t>(words[2]),
+          .payload_offset = static_cast<std::uint32_t>(words[2] >> 16U),
+          .timestamp_ns = words[2] >> 48U | words[3] << 16U,
+          .meta_version = static_cast<std::uint32_t>(words[3] >> 48U | words[4] << 16U)};
 }
+static_assert(offsetof(layout::Slot, values_len_bytes) == 8 &&
+              offsetof(layout::Slot, payload_slot) == 12 && offsetof(layout::Slot, pool_id) == 16 &&
+              offsetof(layout::Slot, payload_offset) == 18 &&
+              offsetof(layout::Slot, timestamp_ns) == 22 &&
+              offsetof(layout::Slot, meta_version) == 30);
 
 /// Judges the tensor words of a private copy: embedded message header, registries, dims, strides,
 /// progress stride (W28, W29, W52..W71). Errc::kInvalidParams in any other case, with the field.
