@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "accounting.hpp"
 #include "support/scratch_directory.hpp"
 #include "tensorpool/tensorpool.hpp"
 
@@ -56,14 +57,6 @@ class EventLog {
   mutable std::mutex mutex_;
   std::vector<ConsumerEvent> events_;
 };
-
-/// Numbers that a consumer has accounted for up to now in its present mapping, by the accounting
-/// identity; between two moments of one mapping it grows as `last_seq` does.
-[[nodiscard]] inline std::uint64_t accounted(const ConsumerCounters& counters) {
-  return counters.frames_ok + (counters.drops_late - counters.implausible) + counters.drops_gap +
-         counters.drops_rate_limited + counters.rate_skips + counters.skipped_by_reader -
-         counters.changed_after_use;
-}
 
 /// Options in a private directory, with short periods.
 class ClientTest : public ::testing::Test {

@@ -1,0 +1,153 @@
+#include "client_peer.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <string_view>
+#include <thread>
+
+#include "accounting.hpp"
+
+namespace tensorpool::test {
+namespace {
+
+constexpr auto kAnnouncePeriod = std::chrono::milliseconds(50);
+constexpr auto kIdle = std::chrono::microseconds(50);  // these readers share few processors
+
+enum class Input : std::uint8_t { kNothing, kAsked, kClosed };
+
+[[nodiscard]] Input look_at_input() {
+  pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  if (::poll(&input, 1, 0) <= 0) {
+    return Input::kNothing;
+  }
+  char byte = 0;
+  return ::read(STDIN_FILENO, &byte, 1) == 1 ? Input::kAsked : Input::kClosed;
+}
+
+/// Calls `step`, which says whether there was work, and answers until the input is closed.
+template <class Step, class Report>
+int run(Step&& step, Report&& report) {
+  for (;;) {
+    const bool busy = step();
+    switch (look_at_input()) {
+      case Input::kNothing:
+        break;
+      case Input::kAsked: {
+        const auto answer = report();
+        std::fwrite(&answer, sizeof(answer), 1, stdout);
+        std::fflush(stdout);
+        break;
+      }
+      case Input::kClosed:
+        return 0;
+    }
+    if (!busy) {
+      std::this_thread::sleep_for(kIdle);
+    }
+  }
+}
+
+void say(const std::string& line) {
+  std::puts(line.c_str());
+  std::fflush(stdout);
+}
+
+[[nodiscard]] std::int64_t steady_ns() {
+  return std::chrono::duration_cast<Nanos>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+int consume(const ClientOptions& options, std::string_view mode) {
+  Result<Client> client = Client::create(options);
+  if (!client) {
+    return 1;
+  }
+  ConsumerOptions wanted{.name = "cam1",
+                         .mode = mode == "direct" ? FollowMode::kDirect : FollowMode::kDescriptors,
+                         .recover_gaps = mode != "no-recover",
+                         .max_outstanding_seq_gap = 0,  // a resync would pass over frames
+                         .announce_period = kAnnouncePeriod};
+  Result<Consumer> consumer = client->create_consumer(wanted);
+  if (!consumer) {
+    return 1;
+  }
+  ConsumerReport report;
+  std::optional<Reckoning> since_ready;
+  std::int64_t last_frame_ns = 0;
+  return run(
+      [&] {
+        const PollResult result = consumer->poll(
+            [&](const FrameView& view) { report.wrong += is_numbered(view) ? 0 : 1; });
+        if (result.frames == 0) {
+          return false;
+        }
+        const std::int64_t now = steady_ns();
+        if (last_frame_ns != 0 && now - last_frame_ns > 1'000'000'000) {
+          report.resumed_at_ns = now;
+        }
+        last_frame_ns = now;
+        const ConsumerCounters counters = consumer->counters();
+        if (!since_ready && (mode == "direct" || counters.frames_ok > counters.recovered)) {
+          since_ready.emplace(*consumer);
+          say("ready");
+        }
+        return true;
+      },
+      [&] {
+        report.counters = consumer->counters();
+        report.last_seq = consumer->last_seq();
+        if (since_ready) {
+          report.tracked = since_ready->tracked(*consumer);
+          report.accounted = since_ready->accounted(*consumer);
+        }
+        return report;
+      });
+}
+
+int produce(const ClientOptions& options, const std::string& base_dir, double rate_hz) {
+  Result<Client> client = Client::create(options);
+  if (!client) {
+    return 1;
+  }
+  Result<Producer> producer = client->create_producer({.name = "cam1",
+                                                       .nslots = 1024,
+                                                       .pools = {{.stride_bytes = 64}},
+                                                       .shm_base_dir = base_dir,
+                                                       .announce_period = kAnnouncePeriod});
+  if (!producer) {
+    return 1;
+  }
+  say(std::to_string(producer->epoch()));
+  Pacer pacer(*producer, rate_hz);
+  return run(
+      [&] {
+        pacer.publish_due();
+        return false;
+      },
+      [&] {
+        return ProducerReport{.counters = producer->counters(), .next_seq = producer->next_seq()};
+      });
+}
+
+}  // namespace
+}  // namespace tensorpool::test
+
+int main(int argc, char** argv) {
+  using namespace tensorpool;
+  if (argc < 5) {
+    return 2;
+  }
+  const std::string_view verb = argv[1];
+  const ClientOptions options{.aeron_dir = argv[2], .allowed_base_dirs = {argv[3]}};
+  if (verb == "consume") {
+    return test::consume(options, argv[4]);
+  }
+  if (verb == "produce") {
+    return test::produce(options, argv[3], std::atof(argv[4]));
+  }
+  return 2;
+}

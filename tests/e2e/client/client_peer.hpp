@@ -1,0 +1,74 @@
+// The other processes of the tests of the client library: what client_peer understands and answers.
+//
+//   client_peer consume AERON_DIR BASE_DIR direct|recover|no-recover
+//       reads stream "cam1"; says `ready` once it was handed a frame (in descriptor mode, one that
+//       came by descriptor); answers each line with a ConsumerReport
+//   client_peer produce AERON_DIR BASE_DIR RATE_HZ
+//       publishes "cam1" as fast as the rate says; says its epoch; answers with a ProducerReport
+//
+// Both end when their standard input is closed. The payload of a frame is its number, repeated.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "support/child_process.hpp"
+#include "tensorpool/tensorpool.hpp"
+
+namespace tensorpool::test {
+
+/// What a consumer has come to since it was `ready`.
+struct ConsumerReport {
+  ConsumerCounters counters;       ///< since its start
+  std::uint64_t last_seq = 0;      ///< highest number accounted for
+  std::uint64_t tracked = 0;       ///< numbers that `last_seq` went over since `ready`
+  std::uint64_t accounted = 0;     ///< numbers accounted for since `ready`
+  std::uint64_t wrong = 0;         ///< frames that were not what their number says
+  std::int64_t resumed_at_ns = 0;  ///< steady clock of the first frame after a second's pause
+};
+
+struct ProducerReport {
+  ProducerCounters counters;
+  std::uint64_t next_seq = 0;
+};
+
+/// The frame that client_peer and its tests publish.
+using PeerPayload = std::array<std::uint64_t, 8>;
+[[nodiscard]] inline TensorInfo peer_info() {
+  return TensorInfo::packed(Dtype::kUint64, {8});
+}
+inline void publish_numbered(Producer& producer) {
+  PeerPayload payload;
+  payload.fill(producer.next_seq());
+  static_cast<void>(producer.publish(peer_info(), std::as_bytes(std::span(payload))));
+}
+[[nodiscard]] inline bool is_numbered(const FrameView& view) {
+  PeerPayload payload;
+  PeerPayload expected;
+  expected.fill(view.seq());
+  return view.copy_to(std::as_writable_bytes(std::span(payload))) != CopyStatus::kCopied ||
+         payload == expected;
+}
+
+/// Publishes in time with a rate, however late it is called.
+class Pacer {
+ public:
+  Pacer(Producer& producer, double rate_hz) : producer_(producer), rate_hz_(rate_hz) {}
+  void publish_due() {
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - began_;
+    const auto due = static_cast<std::uint64_t>(elapsed.count() * rate_hz_);
+    for (; sent_ < due; ++sent_) {
+      publish_numbered(producer_);
+    }
+  }
+
+ private:
+  Producer& producer_;
+  double rate_hz_;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::uint64_t sent_ = 0;
+};
+
+}  // namespace tensorpool::test
