@@ -28,7 +28,7 @@ class Exhaustion : public test::RegionTest {
 TEST_F(Exhaustion, no_failing_call_of_the_open_path_leaks) {
   TP_REQ("W132", "W134", "W443");
   const OwnedStream owned = create(test::small_geometry());
-  for (const OpenVariant variant : {OpenVariant::kOpenat2, OpenVariant::kComponentWalk}) {
+  for (const OpenVariant variant : test::open_variants()) {
     const RegionPolicy allowed = policy_of(variant);
     for (const Access access : {Access::kReadOnly, Access::kReadWrite}) {
       const test::Footprint before = footprint();
@@ -66,7 +66,8 @@ TEST_F(Exhaustion, no_failing_call_of_the_open_path_leaks) {
 TEST_F(Exhaustion, no_failing_call_of_the_create_path_leaks_or_leaves_files) {
   TP_REQ("W148", "W443");
   static_cast<void>(create(test::small_geometry()));  // makes the shared levels, which stay
-  for (const bool has_openat2 : {true, false}) {
+  for (const OpenVariant variant : test::open_variants()) {
+    const bool has_openat2 = variant == OpenVariant::kOpenat2;
     const test::Footprint before = footprint();
     std::set<std::string> failed;
     for (int nth = 0;; ++nth) {
@@ -169,7 +170,7 @@ class LoweredLimit {
 
 TEST_F(Exhaustion, running_out_of_descriptors_is_an_error_with_the_limit) {
   const OwnedStream owned = create(test::small_geometry());
-  for (const OpenVariant variant : {OpenVariant::kOpenat2, OpenVariant::kComponentWalk}) {
+  for (const OpenVariant variant : test::open_variants()) {
     const RegionPolicy allowed = policy_of(variant);
     const test::Footprint before = footprint();
     bool opened = false;

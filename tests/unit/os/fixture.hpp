@@ -12,14 +12,25 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/region/plan.hpp"
 #include "os/create_region.hpp"
 #include "os/open_region.hpp"
+#include "os/safe_open.hpp"
 
 namespace tensorpool::os::test {
 
 namespace fs = std::filesystem;
+
+/// Those that can be tested here: old kernels, and emulators of system calls, have no openat2.
+[[nodiscard]] inline std::vector<OpenVariant> open_variants() {
+  std::vector<OpenVariant> variants{OpenVariant::kComponentWalk};
+  if (probe_open_variant(system_calls()) == OpenVariant::kOpenat2) {
+    variants.push_back(OpenVariant::kOpenat2);
+  }
+  return variants;
+}
 
 /// Removed with all it holds when the test ends.
 class TemporaryDirectory {

@@ -83,8 +83,7 @@ class OpenRegion : public test::RegionTest, public ::testing::WithParamInterface
   const PlannedRegion& pool_ = plan_.pools.front();
 };
 
-INSTANTIATE_TEST_SUITE_P(BothVariants, OpenRegion,
-                         ::testing::Values(OpenVariant::kOpenat2, OpenVariant::kComponentWalk),
+INSTANTIATE_TEST_SUITE_P(BothVariants, OpenRegion, ::testing::ValuesIn(test::open_variants()),
                          name_of_variant);
 
 TEST_P(OpenRegion, maps_ring_and_pools_and_nothing_beyond_them) {
@@ -396,8 +395,7 @@ class SwappedComponent : public OpenRegion {
   fs::path outside_;
 };
 
-INSTANTIATE_TEST_SUITE_P(BothVariants, SwappedComponent,
-                         ::testing::Values(OpenVariant::kOpenat2, OpenVariant::kComponentWalk),
+INSTANTIATE_TEST_SUITE_P(BothVariants, SwappedComponent, ::testing::ValuesIn(test::open_variants()),
                          name_of_variant);
 
 TEST_P(SwappedComponent, is_never_followed_whichever_call_it_happens_before) {
