@@ -20,8 +20,8 @@ help: ## this list
 	  'TENSORPOOL_DEPS_DIR=DIR      where dependencies are kept (default .deps)' \
 	  'TENSORPOOL_AERON_SOURCE=DIR  an Aeron source tree of your own'
 
-.PHONY: setup-build setup-test
-setup-build setup-test: setup-%:
+.PHONY: setup-build setup-test setup-aarch64
+setup-build setup-test setup-aarch64: setup-%:
 	@tools/setup/setup $*
 
 .PHONY: build
@@ -39,6 +39,10 @@ check: setup-test ## what has to hold before a commit: format, house rules, clan
 .PHONY: test
 test: setup-test ## every test: release, address and thread sanitizers
 	@tools/run-tests
+
+.PHONY: test-aarch64
+test-aarch64: setup-aarch64 ## cross build for aarch64; unit, codec and ring tests under qemu
+	@tools/run-tests aarch64
 
 .PHONY: conformance
 conformance: ## docs/conformance.md out of what the last make test has shown

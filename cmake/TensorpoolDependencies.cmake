@@ -11,10 +11,16 @@ if(NOT TL_EXPECTED_INCLUDE_DIR)
   message(FATAL_ERROR "tl/expected.hpp not found: install libexpected-dev, or run `make build`, which does it")
 endif()
 
+find_package(Threads REQUIRED)
+
+# Without Aeron there is no src/bus and nothing above it.
+if(TENSORPOOL_AERON STREQUAL "none")
+  return()
+endif()
+
 # Aeron (C client and C media driver), linked statically into what we build. bundled: what tools/setup has built, from
 # the pinned source or from the tree that TENSORPOOL_AERON_SOURCE names; system: an installed CMake package, found
 # through aeron_DIR or CMAKE_PREFIX_PATH.
-find_package(Threads REQUIRED)
 if(TENSORPOOL_AERON STREQUAL "bundled")
   find_package(aeron 1.50 CONFIG QUIET PATHS "${TENSORPOOL_DEPS_DIR}/aeron" NO_DEFAULT_PATH)
   set(hint "run `make build`, which builds it, or use -DTENSORPOOL_AERON=system")
@@ -22,7 +28,7 @@ elseif(TENSORPOOL_AERON STREQUAL "system")
   find_package(aeron 1.50 CONFIG QUIET)
   set(hint "set aeron_DIR or CMAKE_PREFIX_PATH, or use -DTENSORPOOL_AERON=bundled")
 else()
-  message(FATAL_ERROR "TENSORPOOL_AERON is bundled or system, not ${TENSORPOOL_AERON}")
+  message(FATAL_ERROR "TENSORPOOL_AERON is bundled, system or none, not ${TENSORPOOL_AERON}")
 endif()
 if(NOT TARGET aeron::aeron_driver_static)
   message(FATAL_ERROR "Aeron 1.50 or later with a static media driver not found: ${hint}")

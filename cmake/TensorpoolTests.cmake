@@ -1,11 +1,25 @@
 # Tests: one executable per subject, each with labels. tools/run-tests chooses by label; `tests-<label>` builds what a label needs.
 
 find_package(GTest REQUIRED)
+find_package(rapidcheck REQUIRED)
 
 set(TENSORPOOL_LABELS unit prop model sim stress e2e e2e-light fuzz-smoke bench-smoke install slow tsan)
 foreach(label IN LISTS TENSORPOOL_LABELS)
   add_custom_target(tests-${label})
 endforeach()
+
+# tensorpool_test_folders(): adds each folder, named after a layer or a part of one: core_region holds tests of
+# src/core/region. Without Aeron, those of layers that are not built are left out.
+macro(tensorpool_test_folders)
+  file(GLOB parts CONFIGURE_DEPENDS RELATIVE "${CMAKE_CURRENT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}/*/CMakeLists.txt")
+  foreach(part IN LISTS parts)
+    get_filename_component(folder "${part}" DIRECTORY)
+    string(REGEX REPLACE "_.*" "" layer "${folder}")
+    if(NOT TENSORPOOL_AERON STREQUAL "none" OR TARGET tensorpool_${layer})
+      add_subdirectory(${folder})
+    endif()
+  endforeach()
+endmacro()
 
 # tensorpool_label(<test> <label>...): for tests that add_test() made; a target of the same name is built for the labels.
 function(tensorpool_label name)

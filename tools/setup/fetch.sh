@@ -141,3 +141,27 @@ keep_wheels() {
   mv "$1" "$wheels"
   mark_done wheels "$(wheels_key)"
 }
+
+# Test libraries for aarch64, unpacked and not installed: apt works on lists and a cache of its own, so that the system
+# needs no second architecture.
+fetch_aarch64_libraries() {
+  local key work apt package
+  local packages=(libgtest-dev libgmock-dev librapidcheck-dev)
+  key="${packages[*]} $platform"
+  is_done aarch64 "$key" "$deps/aarch64/usr/lib/aarch64-linux-gnu/librapidcheck.a" && return
+  say "Fetching ${packages[*]} for aarch64"
+  work=$(fresh_tmp aarch64)
+  mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/root"
+  apt=(apt-get -q -o APT::Architecture=arm64 -o APT::Architectures::=arm64 -o APT::Sandbox::User=
+    -o "Dir::State::lists=$work/lists" -o Dir::State::status=/dev/null -o "Dir::Cache=$work/cache")
+  { run_logged apt-aarch64-update "${apt[@]}" update &&
+    (cd "$work" && run_logged apt-aarch64 "${apt[@]}" download "${packages[@]}"); } ||
+    die 'apt-get could not fetch them' 'The sources of this system have to offer arm64; those of Debian do.'
+  for package in "$work"/*.deb; do
+    dpkg-deb -x "$package" "$work/root" || die "$package could not be unpacked"
+  done
+  undo aarch64
+  rm -rf "$deps/aarch64"
+  mv "$work/root" "$deps/aarch64"
+  mark_done aarch64 "$key"
+}
