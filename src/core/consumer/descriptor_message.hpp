@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 #include "core/consumer/frame.hpp"
@@ -29,8 +28,10 @@ enum class DescriptorVerdict : std::uint8_t {
   if (bytes.size() < kHeaderBytes) [[unlikely]] {
     return DescriptorVerdict::kMalformed;
   }
-  layout::FrameDescriptorMessage message;
-  std::memcpy(&message, bytes.data(), kHeaderBytes);
+  // Each field straight from the log: a copy that is wider than what the writer stored a moment ago
+  // would wait until those stores have left the processor's store buffer. The struct has alignment
+  // 1 and no member beyond `bytes` is touched before the length is known.
+  const auto& message = *reinterpret_cast<const layout::FrameDescriptorMessage*>(bytes.data());
   if (message.schema_id != layout::kWireSchemaId ||
       message.template_id != layout::kFrameDescriptorTemplateId) [[unlikely]] {
     return DescriptorVerdict::kOther;
@@ -42,7 +43,6 @@ enum class DescriptorVerdict : std::uint8_t {
       bytes.size() < kHeaderBytes + message.block_length) [[unlikely]] {
     return DescriptorVerdict::kMalformed;
   }
-  std::memcpy(&message, bytes.data(), sizeof(message));
   out = {.stream_id = message.stream_id,
          .epoch = message.epoch,
          .seq = message.seq,
