@@ -56,10 +56,10 @@ struct ClientOptions {
   MediaDriverPolicy media_driver = MediaDriverPolicy::kExternal;
   Threading threading = Threading::kBackground;
   int background_cpu = -1;  ///< processor of the background thread; -1 = any
-  Channels channels = {};
   /// Below which regions may lie (W116..W119). Consumers map nothing outside.
   std::vector<std::string> allowed_base_dirs = {"/dev/shm"};
   LogSink log = {};  ///< may be empty
+  Channels channels = {};  // last: g++ 12 warns where the making of a later member can throw
 };
 
 /// One stream as its owner announces it.
