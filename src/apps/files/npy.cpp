@@ -236,12 +236,19 @@ Result<std::string> npy_header(const TensorInfo& info, std::optional<std::uint64
   }
   const bool column = info.order == MajorOrder::kColumn;
   const auto dictionary = [&](std::optional<std::uint64_t> count) {
-    std::string shape;
+    std::vector<std::string> extents;
     for (const std::int32_t extent : info.shape()) {
-      shape.append(std::to_string(extent)).append(", ");
+      extents.push_back(std::to_string(extent));
     }
     if (count) {
-      shape.insert(column ? shape.size() : 0, std::to_string(*count) + ", ");
+      extents.insert(column ? extents.end() : extents.begin(), std::to_string(*count));
+    }
+    std::string shape;  // as NumPy writes it: (), (3,), (3, 4)
+    for (const std::string& extent : extents) {
+      shape.append(shape.empty() ? "" : " ").append(extent).append(",");
+    }
+    if (extents.size() > 1) {
+      shape.pop_back();
     }
     return "{'descr': '" + descr + "', 'fortran_order': " + (column ? "True" : "False") +
            ", 'shape': (" + shape + "), }";

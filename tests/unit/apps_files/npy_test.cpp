@@ -135,7 +135,7 @@ TEST(NpyHeader, has_the_bytes_that_numpy_documents) {
   const auto sut = npy_header(TensorInfo::packed(Dtype::kUint16, {512, 640}), 5);
   ASSERT_TRUE(sut);
   const std::string start = std::string("\x93NUMPY\1\0\x76\0", 10) +
-                            "{'descr': '<u2', 'fortran_order': False, 'shape': (5, 512, 640, ), }";
+                            "{'descr': '<u2', 'fortran_order': False, 'shape': (5, 512, 640), }";
   EXPECT_EQ(sut->size(), 128U);
   EXPECT_EQ(sut->substr(0, start.size()), start);
   EXPECT_EQ(sut->find_first_not_of(' ', start.size()), sut->size() - 1);
