@@ -12,8 +12,8 @@ enum class CodecDirection : std::uint8_t { kDecode, kEncode };
 
 struct CodecOptions {
   CodecDirection direction = CodecDirection::kDecode;
-  bool json = false;                        ///< encode: {"v":1,"hex":"…"} instead of bare digits
-  std::span<const std::string> messages{};  ///< empty: every line of the input that is not blank
+  bool json = false;                      ///< encode: {"v":1,"hex":"…"} instead of bare digits
+  std::span<const std::string> messages;  ///< empty: every line of the input that is not blank
 };
 
 /// Writes one line for each message: the result or {"error":…}. Returns the exit code: 0, or 1 when

@@ -1,0 +1,21 @@
+// The two halves of `tp demo`.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "apps/verbs.hpp"
+
+namespace tensorpool::inline v0::apps::demo {
+
+/// Of the hidden verb that the demo runs in a process of its own.
+struct ProducerOptions {
+  std::string workspace;
+  pid_t parent = 0;
+};
+inline constexpr const char* kProducerVerb = "demo-producer";
+
+[[nodiscard]] ExitCode run_producer(const ProducerOptions& options);
+
+}  // namespace tensorpool::inline v0::apps::demo

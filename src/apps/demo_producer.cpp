@@ -1,0 +1,123 @@
+// The half of `tp demo` that publishes: a process of its own, with the media driver in it.
+//
+// Ends by SIGTERM, which also comes when its parent dies. Then it prints what it has published, and
+// keeps the stream until its standard input ends, so that the other half can read to the last
+// frame.
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "apps/console.hpp"
+#include "apps/counters.hpp"
+#include "apps/demo.hpp"
+#include "apps/demo_frames.hpp"
+#include "apps/demo_workspace.hpp"
+#include "apps/output.hpp"
+#include "apps/pacer.hpp"
+#include "apps/sources/simulated.hpp"
+#include "apps/stop.hpp"
+#include "apps/stream_lookup.hpp"
+#include "os/clock.hpp"
+#include "tensorpool/client.hpp"
+
+namespace tensorpool::inline v0::apps::demo {
+namespace {
+
+constexpr Nanos kLookAgain = std::chrono::milliseconds(2);
+constexpr Nanos kAnnouncePeriod = std::chrono::milliseconds(200);
+constexpr Nanos kSlack = std::chrono::milliseconds(100);
+
+[[nodiscard]] Status publish_frame(Producer& producer, files::FrameSource& camera,
+                                   Nanos captured_at) {
+  const Result<std::optional<files::FrameBytes>> frame = camera.next();
+  if (!frame || !*frame) {
+    return frame ? Status(fail(Errc::kClosed, "camera")) : fail(frame.error());
+  }
+  tl::expected<Claim, PublishStatus> claim = producer.claim(kFrameBytes);
+  if (!claim) {
+    return fail(Errc::kInvalidParams, to_string(claim.error()));
+  }
+  const std::span<std::byte> payload = claim->payload().first(kFrameBytes);
+  std::memcpy(payload.data(), (*frame)->data(), kFrameBytes);
+  stamp_rows(payload, claim->seq());
+  const CommitStatus committed =
+      claim->commit(frame_info(), static_cast<std::uint64_t>(captured_at.count()));
+  return committed == CommitStatus::kCommitted
+             ? Status{}
+             : Status(fail(Errc::kInvalidParams, to_string(committed)));
+}
+
+[[nodiscard]] Status publish(const std::string& workspace, const std::atomic<bool>& stop,
+                             Console& console) {
+  const Result<std::unique_ptr<files::FrameSource>> camera =
+      sources::make_simulation({.simulation = sources::Simulation::kCamera,
+                                .shape = {kRows, kColumns},
+                                .dtype = Dtype::kUint16});
+  Result<StreamOptions> stream = StreamOptions::for_frames(kFrameBytes, kRateHz, kSlack);
+  Result<Client> client = Client::create({.aeron_dir = DemoWorkspace::aeron_dir(workspace),
+                                          .media_driver = MediaDriverPolicy::kEmbedded,
+                                          .log = console.log_sink()});
+  if (!camera || !stream || !client) {
+    return fail(!camera ? camera.error() : !stream ? stream.error() : client.error());
+  }
+  if (Status status = await_connection(*client, {.stop = &stop}); !status) {
+    return status;
+  }
+  stream->stream_id = kStreamNumber;
+  stream->name = "demo";
+  stream->shm_base_dir = workspace;
+  stream->private_files = true;
+  stream->announce_period = kAnnouncePeriod;
+  Result<Producer> producer = client->create_producer(*stream);
+  if (!producer) {
+    return fail(producer.error());
+  }
+  while (!stop.load(std::memory_order_relaxed) && !producer->has_subscribers()) {
+    sleep_for(kLookAgain);
+  }
+  const os::SystemClock clock;
+  Pacer pacer(kRateHz);
+  Status status;
+  while (status && pacer.wait(stop)) {
+    status = publish_frame(*producer, **camera, clock.mono());
+  }
+  nlohmann::ordered_json report = counters_json(producer->counters());
+  report["ticks_slipped"] = pacer.slipped();
+  if (put_json(report)) {
+    std::array<char, 64> ignored{};
+    while (::read(STDIN_FILENO, ignored.data(), ignored.size()) > 0) {
+    }
+  }
+  return status;
+}
+
+}  // namespace
+
+ExitCode run_producer(const ProducerOptions& options) {
+  Console console("demo");
+  const std::atomic<bool>& stop = catch_stop_signals();
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  const auto is_orphan = [&] { return ::getppid() != options.parent; };
+  Status status;
+  if (!is_orphan()) {
+    status = publish(options.workspace, stop, console);
+  }
+  if (is_orphan()) {
+    DemoWorkspace::remove(options.workspace);
+  } else if (!status && status.error().code != Errc::kClosed) {
+    console.error(status.error());
+  }
+  return status ? ExitCode::kFine : ExitCode::kFailed;
+}
+
+}  // namespace tensorpool::inline v0::apps::demo

@@ -1,0 +1,137 @@
+#include "apps/follow.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <chrono>
+#include <limits>
+
+#include "apps/options.hpp"
+#include "apps/text.hpp"
+#include "core/naming/stream_names.hpp"
+#include "core/region/uri.hpp"
+#include "os/clock.hpp"
+
+namespace tensorpool::inline v0::apps {
+namespace {
+
+/// How long a publisher that starts anew may take from removing its old files to its first
+/// announce.
+constexpr Nanos kRestartTime = std::chrono::milliseconds(1500);
+/// A media driver is missed only after this: a publisher that ends takes its own along.
+constexpr Nanos kLostFor = std::chrono::seconds(3);
+
+bool file_is_gone(const std::string& region_uri) {
+  const auto uri = core::region::parse_region_uri(region_uri);
+  return uri && ::access(std::string(uri->path).c_str(), F_OK) != 0 && errno == ENOENT;
+}
+
+}  // namespace
+
+void add_follow_options(CLI::App& verb, FollowOptions& options) {
+  verb.add_option("NAME", options.stream, "Name of the stream, or its number")->required();
+  verb.add_flag("--direct", options.direct,
+                "Follow the ring in shared memory itself, without descriptors");
+  verb.add_option("--timeout", options.timeout_s,
+                  "Give up after so many seconds without a frame [never]")
+      ->check(seconds_range());
+  verb.add_option("--descriptor-stream", options.descriptor_stream_id,
+                  "Aeron stream of the descriptors [1100 + number mod 1000, as `tp pub` has it]")
+      ->check(CLI::Range(1, std::numeric_limits<std::int32_t>::max(), "ID"));
+  add_aeron_dir(verb, options.aeron_dir);
+}
+
+void EventNotes::on_event(const ConsumerEvent& event) {
+  switch (event.kind) {
+    case ConsumerEvent::Kind::kMapped:
+      console_.note(fmt::format("mapped epoch {}", event.epoch));
+      break;
+    case ConsumerEvent::Kind::kDiscontinuity:
+      if (event.reason != UnmapReason::kClosed) {
+        console_.warn(fmt::format(
+            "discontinuity: epoch {} ended {}: {}", event.epoch,
+            event.any_frame ? fmt::format("after frame {}", event.last_seq) : "before any frame",
+            to_string(event.reason)));
+      }
+      break;
+    case ConsumerEvent::Kind::kFallback:
+      console_.warn(event.text.empty()
+                        ? "told not to use shared memory, and nothing else is offered"
+                        : "told not to use shared memory; the frames are offered at " + event.text);
+      break;
+    case ConsumerEvent::Kind::kError:
+      console_.error(event.error);
+      break;
+    case ConsumerEvent::Kind::kBusLost:
+      lost_at_.store(os::SystemClock().mono());
+      break;
+    case ConsumerEvent::Kind::kBusBack:
+      lost_at_.store(Nanos{0});
+      if (told_lost_.exchange(false)) {
+        console_.note("a media driver is back");
+      }
+      break;
+    case ConsumerEvent::Kind::kStreamFound:
+      break;
+  }
+}
+
+void EventNotes::look(Nanos now) {
+  const Nanos lost_at = lost_at_.load();
+  if (lost_at > Nanos{0} && now - lost_at >= kLostFor && !told_lost_.exchange(true)) {
+    console_.note(
+        "the media driver is gone; waiting for another one (`tp pub` brings one along). What lies "
+        "in shared memory is read meanwhile");
+  }
+}
+
+Result<Follower> Follower::create(const FollowOptions& options, const std::atomic<bool>& stop,
+                                  Console& console) {
+  const Result<StreamRef> wanted = parse_stream_ref(options.stream);
+  if (!wanted) {
+    return fail(wanted.error());
+  }
+  Result<Client> client = Client::create({.aeron_dir = options.aeron_dir});
+  if (!client) {
+    return fail(client.error());
+  }
+  Result<StreamInfo> stream = await_stream(
+      *client, *wanted, {.timeout = from_seconds(options.timeout_s), .stop = &stop}, console);
+  if (!stream) {
+    return fail(stream.error());
+  }
+  auto notes = std::make_unique<EventNotes>(console);
+  const std::int32_t usual_id = core::naming::descriptor_stream_id(stream->stream_id);
+  Result<Consumer> consumer = client->create_consumer(
+      {.stream_id = stream->stream_id,
+       .name = stream->name,
+       .mode = options.direct ? FollowMode::kDirect : FollowMode::kDescriptors,
+       .descriptor_stream_id = options.descriptor_stream_id.value_or(usual_id),
+       .on_event = [&told = *notes](const ConsumerEvent& event) { told.on_event(event); }});
+  if (!consumer) {
+    return fail(consumer.error());
+  }
+  console.note(fmt::format(
+      "{} (number {}){}, {} slots of {}", wanted->text(), stream->stream_id,
+      stream->summary.empty() ? "" : ": " + stream->summary, stream->nslots,
+      stream->pools.empty() ? "nothing" : bytes_text(stream->pools.front().stride_bytes)));
+  return Follower(std::move(notes), std::move(*client), std::move(*consumer), std::move(*stream));
+}
+
+bool Follower::has_ended(Nanos now) {
+  for (const StreamInfo& heard : client_.streams()) {
+    if (heard.stream_id == stream_.stream_id && heard.epoch > stream_.epoch && heard.nslots > 0) {
+      stream_ = heard;
+    }
+  }
+  if (!file_is_gone(stream_.header_region_uri)) {
+    gone_since_ = Nanos{0};
+    return false;
+  }
+  gone_since_ = gone_since_ == Nanos{0} ? now : gone_since_;
+  return now - gone_since_ >= kRestartTime;
+}
+
+}  // namespace tensorpool::inline v0::apps

@@ -1,0 +1,86 @@
+// What the verbs that read a stream have in common: finding it, telling what happens to it, and
+// knowing when it has ended.
+//
+// Thread contract: one thread; events are told from the client's thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "apps/console.hpp"
+#include "apps/stream_lookup.hpp"
+#include "tensorpool/client.hpp"
+#include "tensorpool/consumer.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace tensorpool::inline v0::apps {
+
+struct FollowOptions {
+  std::string stream;
+  bool direct = false;
+  std::optional<std::int32_t> descriptor_stream_id;
+  double timeout_s = 0;  ///< 0: as long as it takes
+  std::string aeron_dir;
+};
+
+/// Puts NAME, --direct, --timeout, --descriptor-stream and --aeron-dir on the command line.
+void add_follow_options(CLI::App& verb, FollowOptions& options);
+
+/// Tells people what happens to a consumer.
+/// Thread contract: on_event on the client's thread, look on any.
+class EventNotes {
+ public:
+  explicit EventNotes(Console& console) noexcept : console_(console) {}
+
+  void on_event(const ConsumerEvent& event);
+  /// For what is worth telling only when it lasts.
+  void look(Nanos now);
+
+ private:
+  Console& console_;
+  std::atomic<Nanos> lost_at_{};  // of the media driver; 0: there is one
+  std::atomic<bool> told_lost_{false};
+};
+
+/// A client with one consumer of one stream.
+class Follower {
+ public:
+  /// Waits for the stream as await_stream does.
+  /// Precondition: `stop` and `console` outlive the follower.
+  [[nodiscard]] static Result<Follower> create(const FollowOptions& options,
+                                               const std::atomic<bool>& stop, Console& console);
+
+  [[nodiscard]] Consumer& consumer() noexcept { return consumer_; }
+  /// As it was announced when it was found.
+  [[nodiscard]] const StreamInfo& stream() const noexcept { return stream_; }
+
+  /// Tells what is worth telling only when it lasts. To be called now and then.
+  void look_around(Nanos now) { notes_->look(now); }
+
+  /// True when whoever published the stream has closed it: the files that the consumer has mapped
+  /// are gone, and no others have come in their place for a while. A publisher that was killed
+  /// leaves its files behind and is waited for. Makes system calls: for when nothing comes.
+  [[nodiscard]] bool has_ended(Nanos now);
+
+ private:
+  Follower(std::unique_ptr<EventNotes> notes, Client client, Consumer consumer,
+           StreamInfo stream) noexcept
+      : notes_(std::move(notes)),
+        client_(std::move(client)),
+        consumer_(std::move(consumer)),
+        stream_(std::move(stream)) {}
+
+  std::unique_ptr<EventNotes> notes_;  // goes after those who call it
+  Client client_;
+  Consumer consumer_;  // goes before the client
+  StreamInfo stream_;
+  Nanos gone_since_{};  // 0: not gone
+};
+
+}  // namespace tensorpool::inline v0::apps

@@ -1,0 +1,14 @@
+// Ctrl-C as a flag: a verb that was told to stop finishes its files and says what it did.
+//
+// Thread contract: install once, from main's thread; the flag may be read by any thread.
+#pragma once
+
+#include <atomic>
+
+namespace tensorpool::inline v0::apps {
+
+/// Set by the first SIGINT, SIGTERM or SIGHUP from now on. The second one of a kind ends the
+/// process as if nothing had been installed. System calls are interrupted, not restarted.
+[[nodiscard]] const std::atomic<bool>& catch_stop_signals() noexcept;
+
+}  // namespace tensorpool::inline v0::apps

@@ -1,0 +1,37 @@
+// The verbs of the tp command: what each puts on the command line, and what main() runs of it.
+//
+// A new verb is a file verb_<name>.cpp with one of these functions, and a line in main.cpp.
+// Conventions (docs/ARCHITECTURE.md): standard output carries data only, everything else goes to
+// standard error; JSON keys are snake_case with units last, and every line carries "v": 1.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace CLI {
+class App;
+}
+
+namespace tensorpool::inline v0::apps {
+
+/// What tp tells the shell.
+enum class ExitCode : std::uint8_t {
+  kFine = 0,  ///< also after Ctrl-C once data flowed, and when the reader of a pipe has gone
+  kFailed = 1,
+  kUsage = 2,
+  kDataLost = 3,  ///< under --require-lossless
+};
+
+/// What the command line asks for. Set by the callback of the verb that was named.
+using Action = std::function<ExitCode()>;
+
+void add_codec(CLI::App& tp, Action& action);
+void add_demo(CLI::App& tp, Action& action);
+void add_hz(CLI::App& tp, Action& action);
+void add_info(CLI::App& tp, Action& action);
+void add_pub(CLI::App& tp, Action& action);
+void add_sub(CLI::App& tp, Action& action);
+void add_uri(CLI::App& tp, Action& action);
+void add_version(CLI::App& tp, Action& action);
+
+}  // namespace tensorpool::inline v0::apps
