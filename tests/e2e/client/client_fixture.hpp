@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "accounting.hpp"
+#include "client_peer.hpp"
 #include "support/scratch_directory.hpp"
 #include "tensorpool/tensorpool.hpp"
 
@@ -61,8 +62,6 @@ class EventLog {
 /// Options in a private directory, with short periods.
 class ClientTest : public ::testing::Test {
  protected:
-  static constexpr auto kAnnouncePeriod = std::chrono::milliseconds(50);
-
   [[nodiscard]] ClientOptions options() const {
     return {.aeron_dir = scratch_.path() + "/aeron",
             .media_driver = MediaDriverPolicy::kAuto,

@@ -14,7 +14,6 @@
 namespace tensorpool::test {
 namespace {
 
-constexpr auto kAnnouncePeriod = std::chrono::milliseconds(50);
 constexpr auto kIdle = std::chrono::microseconds(50);  // these readers share few processors
 
 enum class Input : std::uint8_t { kNothing, kAsked, kClosed };

@@ -19,6 +19,9 @@
 
 namespace tensorpool::test {
 
+/// Long enough that a busy machine makes nobody look dead (five periods), short enough to wait for.
+inline constexpr auto kAnnouncePeriod = std::chrono::milliseconds(200);
+
 /// What a consumer has come to since it was `ready`.
 struct ConsumerReport {
   ConsumerCounters counters;       ///< since its start
