@@ -70,16 +70,18 @@ class ChildProcess {
     return text;
   }
 
-  /// Sends a line break and reads the bytes of the answer; zeros when the child has ended.
+  /// The bytes of one T that the child writes; zeros when it has ended.
   template <class T>
-  [[nodiscard]] T ask() {
+  [[nodiscard]] T read() {
     static_assert(std::is_trivially_copyable_v<T>);
     T answer{};
-    if (::write(to_child_, "\n", 1) != 1 ||
-        std::fread(&answer, sizeof(answer), 1, from_child_) != 1) {
-      return T{};
-    }
-    return answer;
+    return std::fread(&answer, sizeof(answer), 1, from_child_) == 1 ? answer : T{};
+  }
+
+  /// Sends a line break and reads the answer.
+  template <class T>
+  [[nodiscard]] T ask() {
+    return ::write(to_child_, "\n", 1) == 1 ? read<T>() : T{};
   }
 
   /// Asks it to end and waits. Returns its exit code, or -1.
