@@ -25,6 +25,7 @@
 #include <limits>
 #include <optional>
 
+#include "base/mark.hpp"
 #include "core/consumer/frame.hpp"
 #include "core/consumer/ring_search.hpp"
 #include "core/consumer/sequence_tracker.hpp"
@@ -64,6 +65,7 @@ class FrameReceiver {
     validator_.reset();
     skim_ = Skim::kOff;
     gap_ = {};
+    committed_later_ = 0;
     unmap_.reset();
     at_attach_ = counters_;
     ++counters_.remaps;
@@ -145,6 +147,7 @@ class FrameReceiver {
         ++delivered;
         ++gap_.recovered;
         ++counters_.recovered;
+        TP_MARK("a gap is filled from the ring");
       }
     }
     if (delivered >= limit) {
@@ -154,6 +157,7 @@ class FrameReceiver {
     const std::uint64_t lost = gap_.missing - gap_.recovered;
     if (options_.max_outstanding_seq_gap != 0 && lost > options_.max_outstanding_seq_gap) {
       ++counters_.resyncs;  // W265, W266
+      TP_MARK("a resync");
       return delivered + hold(candidate_, Skim::kResync);
     }
     tracker_.advance(candidate_.seq);
@@ -165,6 +169,7 @@ class FrameReceiver {
     latest_wanted_ = true;
     if (gap_.open && attached()) {
       gap_.open = false;
+      TP_MARK("latest ends the filling of a gap");
       skip_until(candidate_.seq, true);
       hold(candidate_, Skim::kLatest);
     }
@@ -182,7 +187,8 @@ class FrameReceiver {
     int delivered = 0;
     // Bounds the work of one call whatever the words of the ring say.
     for (std::uint32_t looks = 0; delivered < limit && looks < memory_limit(); ++looks) {
-      if (!attached() || unmap_ || draining() || filling_gap() || !begin_following()) {
+      if (!attached() || unmap_ || draining() || filling_gap() || !begin_following() ||
+          TP_BUGGIFY("follow_ring gives up early")) {
         break;
       }
       if (latest) {
@@ -228,6 +234,7 @@ class FrameReceiver {
 
   /// The check after use for a frame that was kept; counts its failure (W173). Call once per frame.
   void report_changed_after_use(std::uint64_t frames = 1) noexcept {
+    TP_MARK("a frame is overwritten while it is used");
     counters_.drops_late += frames;
     counters_.drops_changed += frames;
     counters_.changed_after_use += frames;
@@ -274,6 +281,7 @@ class FrameReceiver {
       ++counters_.drops_epoch_mismatch;
       if (descriptor.epoch > epoch_) {
         unmap_ = UnmapCause::kHigherEpochSeen;
+        TP_MARK("a descriptor of a higher epoch");
       }
       return false;
     }
@@ -289,6 +297,7 @@ class FrameReceiver {
     }
     ++counters_.drops_late;
     ++counters_.implausible;
+    TP_MARK("a descriptor ahead of its slot");
     ++(ring::is_committed(word) ? counters_.drops_seq_mismatch : counters_.drops_in_progress);
     return false;
   }
@@ -312,13 +321,16 @@ class FrameReceiver {
       case SequenceTracker::Verdict::kGap:
         return over_gap(descriptor, sink, limit);
       case SequenceTracker::Verdict::kDuplicate:
+        TP_MARK("a duplicate");
         ++counters_.drops_duplicate;
         return 0;
       case SequenceTracker::Verdict::kBehind:
         ++counters_.descriptors_behind;
+        TP_MARK("a descriptor of a frame that was read from the ring");
         return 0;
       case SequenceTracker::Verdict::kRegression:
         ++counters_.seq_regressions;
+        TP_MARK("numbers go back");
         unmap_ = UnmapCause::kSequenceRegression;
         return 0;
     }
@@ -396,11 +408,7 @@ class FrameReceiver {
     if (found < tracker_.next() || !belongs(*memory_, word, tracker_.next())) {
       return;
     }
-    std::uint64_t newest = newest_from(*memory_, found);
-    // Back over what is still being written, to the newest whole frame; at most nslots steps.
-    while (newest > tracker_.next() && word_for(*memory_, newest) == ring::in_progress(newest)) {
-      --newest;
-    }
+    const std::uint64_t newest = newest_whole(newest_from(*memory_, found), tracker_.next());
     if (newest > tracker_.next()) {
       skip_until(newest, true);
     }
@@ -411,30 +419,57 @@ class FrameReceiver {
   void skip_lapped(std::uint64_t reached, bool latest) noexcept {
     const std::uint64_t newest = newest_from(*memory_, reached);
     const std::uint64_t back = latest ? 0 : memory_->nslots / 2;
-    const std::uint64_t resume = newest > back ? newest - back : 0;
-    skip_until(std::max(resume, tracker_.next() + 1), false);
+    const std::uint64_t lowest = tracker_.next() + 1;
+    // Never past an open claim: it may still be committed.
+    const std::uint64_t resume =
+        std::min(newest_whole(newest, lowest), newest > back ? newest - back : 0);
+    TP_MARK("a reader of the ring is lapped");
+    skip_until(std::max(resume, lowest), false);
+  }
+
+  /// From `newest` back over what is still being written, several with open claims, to a whole
+  /// frame, but not below `lowest`; at most nslots steps.
+  [[nodiscard]] std::uint64_t newest_whole(std::uint64_t newest,
+                                           std::uint64_t lowest) const noexcept {
+    while (newest > lowest && word_for(*memory_, newest) == ring::in_progress(newest)) {
+      --newest;
+    }
+    return newest;
   }
 
   /// Slot `next` is IN_PROGRESS for `next`. Frames are committed in order, so a later COMMITTED one
-  /// proves that this one was aborted (W181, W182); one later slot is looked at per call. Accounts
-  /// for the number when it was.
+  /// proves that this one was aborted (W181, W182). Two later slots are looked at per call: the
+  /// following one, and all others in turn, in case that one was aborted too. Accounts for the
+  /// number when it was.
   [[nodiscard]] bool was_aborted(std::uint64_t next) noexcept {
     if (memory_->nslots == 1) {
       return false;
     }
     later_ = later_ % (memory_->nslots - 1U) + 1U;
-    const std::uint64_t seq = next + later_;
-    const std::uint64_t later = word_for(*memory_, seq);
-    if (!ring::is_committed(later) || !belongs(*memory_, later, seq) ||
-        ring::sequence_of(later) <= next) {
+    if (next >= committed_later_ && !find_committed_after(next, next + 1) &&
+        !find_committed_after(next, next + later_)) {
       return false;
     }
     // It may have been committed between the two loads; the acquire of the later word makes that
     // visible.
     if (word_for(*memory_, next) != ring::in_progress(next)) {
+      TP_MARK("a frame is committed while its abort is being proven");
       return true;  // look at it again
     }
+    TP_MARK("a later frame proves that a number was aborted");
     skip_until(next + 1, false);
+    return true;
+  }
+
+  /// True when the slot of `seq` holds a committed frame above `next`; remembers it, since it
+  /// proves the same of every number in between.
+  [[nodiscard]] bool find_committed_after(std::uint64_t next, std::uint64_t seq) noexcept {
+    const std::uint64_t word = word_for(*memory_, seq);
+    if (!ring::is_committed(word) || !belongs(*memory_, word, seq) ||
+        ring::sequence_of(word) <= next) {
+      return false;
+    }
+    committed_later_ = ring::sequence_of(word);
     return true;
   }
 
@@ -500,6 +535,8 @@ class FrameReceiver {
       case ring::ReadStatus::kSeqMismatch:
         return counters_.drops_seq_mismatch;
       case ring::ReadStatus::kChanged:
+        TP_MARK("a frame is overwritten while its header is copied");
+        break;
       case ring::ReadStatus::kOk:
         break;
     }
@@ -533,7 +570,8 @@ class FrameReceiver {
   bool latest_wanted_ = false;
   bool far_behind_ = false;
   Descriptor candidate_;
-  std::uint32_t later_ = 0;
+  std::uint32_t later_ = 0;            ///< looked at last, counted from the next number
+  std::uint64_t committed_later_ = 0;  ///< known to be committed
   std::optional<UnmapCause> unmap_;
   ConsumerCounters counters_;
   ConsumerCounters at_attach_;

@@ -88,6 +88,43 @@ TEST(FollowRing, passes_over_an_aborted_number_once_a_later_frame_proves_the_abo
   EXPECT_TRUE(sut.reader.check_invariants());
 }
 
+TEST(FollowRing, passes_over_a_single_abort_in_one_call_however_large_the_ring_is) {
+  TP_REQ("W182");
+  Sut sut({.nslots = 256});
+  sut.publish();
+  EXPECT_EQ(sut.follow(), 1);
+  for (int k = 0; k < 4; ++k) {
+    sut.abort_one();
+    EXPECT_EQ(sut.follow(), 0);
+    sut.publish();
+    EXPECT_EQ(sut.follow(), 1);
+  }
+  EXPECT_EQ(sut.seqs(), (Numbers{0, 2, 4, 6, 8}));
+}
+
+TEST(FollowRing, takes_no_commit_of_an_earlier_mapping_as_proof_of_an_abort) {
+  TP_REQ("W244");
+  Sut former({.nslots = 8});
+  former.publish();
+  EXPECT_EQ(former.follow(), 1);
+  former.abort_one();
+  former.abort_one();
+  former.publish_many(3);  // 3 proves that 1 and 2 were aborted
+  while (former.frames.size() < 4) {
+    former.follow();
+  }
+  Sut sut({.nslots = 8});
+  sut.publish();
+  const auto claim = claim_of(sut);
+  former.reader.detach();
+  former.reader.attach(sut.stream.memory(), Sut::kEpoch + 1);
+  EXPECT_EQ(former.follow(), 1);
+  EXPECT_EQ(former.follow(), 0);
+  commit(sut, claim);
+  EXPECT_EQ(former.follow(), 1);
+  EXPECT_EQ(former.seqs(), (Numbers{0, 3, 4, 5, 0, 1}));
+}
+
 TEST(FollowRing, goes_on_behind_an_abort_in_a_ring_of_one_slot) {
   Sut sut({.nslots = 1});
   sut.publish();
@@ -108,6 +145,27 @@ TEST(FollowRing, resumes_half_a_ring_behind_the_writer_when_it_was_lapped) {
   EXPECT_EQ(sut.seqs(), (Numbers{0, 16, 17, 18, 19, 20}));
   EXPECT_EQ(sut.moved(), (Changes{{"frames_ok", 6}, {"drops_gap", 15}}));
   EXPECT_TRUE(sut.reader.check_invariants());
+}
+
+TEST(FollowRing, gives_no_open_claim_up_when_it_was_lapped) {
+  for (const bool latest : {false, true}) {
+    SCOPED_TRACE(latest);
+    Sut sut({.nslots = 8});
+    sut.publish();
+    EXPECT_EQ(sut.follow(), 1);
+    sut.publish_many(10);  // 1..10
+    std::vector<producer::OpenClaim> claims;
+    for (int k = 0; k < 5; ++k) {
+      claims.push_back(claim_of(sut));  // 11..15; the ring holds 8, 9 and 10 as well
+    }
+    EXPECT_EQ(sut.follow(1, latest), 1);
+    for (const auto& claim : claims) {
+      commit(sut, claim);
+      EXPECT_EQ(sut.follow(1, latest), 1);
+    }
+    EXPECT_EQ(sut.seqs(), (Numbers{0, 10, 11, 12, 13, 14, 15}));
+    EXPECT_TRUE(sut.reader.check_invariants());
+  }
 }
 
 TEST(FollowRing, with_latest_goes_on_with_the_newest_whole_frame) {
