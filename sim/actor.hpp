@@ -1,0 +1,37 @@
+// A simulated process.
+#pragma once
+
+#include <cstdint>
+
+#include "sim_atom.hpp"
+#include "tensorpool/types/time.hpp"
+
+namespace tensorpool::inline v0::sim {
+
+class Actor {
+ public:
+  Actor() = default;
+  Actor(const Actor&) = delete;
+  Actor& operator=(const Actor&) = delete;
+  virtual ~Actor() = default;
+
+  /// A new process; `life` counts them.
+  virtual void start() = 0;
+  /// The process is gone, with everything that it did not store in shared memory.
+  virtual void bury() = 0;
+  /// One duty cycle.
+  virtual void run() = 0;
+  /// The smallest useful thing, in the middle of another process's operation.
+  virtual void run_between() = 0;
+  /// Somebody sends it another configuration.
+  virtual void reconfigure() {}
+  /// Until the next duty cycle.
+  [[nodiscard]] virtual Nanos interval() = 0;
+
+  Process process;
+  std::uint32_t life = 0;
+  bool alive = false;
+  bool busy = false;  ///< preempted in the middle of an operation
+};
+
+}  // namespace tensorpool::inline v0::sim

@@ -1,0 +1,10 @@
+# Writes OUTPUT, a header with the hash of all FILES: the seed of continuous integration changes with the code.
+file(STRINGS "${FILES}" files)
+set(all "")
+foreach(file IN LISTS files)
+  file(SHA256 "${file}" hash)
+  string(APPEND all "${hash}")
+endforeach()
+string(SHA256 hash "${all}")
+string(SUBSTRING "${hash}" 0 16 hash)
+file(CONFIGURE OUTPUT "${OUTPUT}" CONTENT "#pragma once\n#define TP_SOURCE_HASH 0x${hash}ULL\n" @ONLY)

@@ -1,0 +1,106 @@
+#include "report.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace tensorpool::inline v0::sim {
+namespace {
+
+using base::simulation::Mark;
+
+std::vector<const Mark*> marks_by_name() {
+  std::vector<const Mark*> marks;
+  for (const Mark* mark = Mark::first(); mark != nullptr; mark = mark->next) {
+    marks.push_back(mark);
+  }
+  std::sort(marks.begin(), marks.end(), [](const Mark* a, const Mark* b) {
+    return std::string_view(a->name) < std::string_view(b->name);
+  });
+  return marks;
+}
+
+struct Row {
+  const char* name;
+  std::uint64_t RunStats::*value;
+};
+constexpr std::array kRows = {
+    Row{"events", &RunStats::events},
+    Row{"steps", &RunStats::steps},
+    Row{"preemptions", &RunStats::preemptions},
+    Row{"frames_published", &RunStats::frames_published},
+    Row{"frames_received", &RunStats::frames_received},
+    Row{"crashes", &RunStats::crashes},
+    Row{"laps", &RunStats::laps},
+    Row{"messages_lost", &RunStats::messages_lost},
+    Row{"messages_doubled", &RunStats::messages_doubled},
+    Row{"messages_reordered", &RunStats::messages_reordered},
+    Row{"messages_delayed", &RunStats::messages_delayed},
+};
+
+unsigned long long wide(std::uint64_t value) {
+  return value;
+}
+
+}  // namespace
+
+void Report::print_text(std::FILE* out) const {
+  std::fprintf(out, "%llu seeds in %.1f s: %.1f seeds/s, %.0f events/s, %.0f steps/s\n",
+               wide(seeds_), seconds(), static_cast<double>(seeds_) / seconds(),
+               static_cast<double>(total_.events) / seconds(),
+               static_cast<double>(total_.steps) / seconds());
+  std::fprintf(out, "%-22s %16s %14s\n", "", "all", "per seed");
+  for (const Row& row : kRows) {
+    std::fprintf(out, "%-22s %16llu %14.1f\n", row.name, wide(total_.*row.value),
+                 per_seed(total_.*row.value));
+  }
+  std::fprintf(out, "%-22s %16.0f %14.1f\n", "virtual seconds",
+               std::chrono::duration<double>(total_.virtual_time).count(),
+               per_seed(static_cast<std::uint64_t>(total_.virtual_time.count())) / 1e9);
+  std::fprintf(out, "marks\n");
+  for (const Mark* mark : marks_by_name()) {
+    std::fprintf(out, "%16llu  %s\n", wide(mark->hits), mark->name);
+  }
+}
+
+void Report::print_json(std::FILE* out, std::uint64_t first_seed) const {
+  std::fprintf(out, R"({"v": 1, "first_seed": "0x%llx", "seeds": %llu, "wall_s": %.3f)",
+               wide(first_seed), wide(seeds_), seconds());
+  for (const Row& row : kRows) {
+    std::fprintf(out, R"(, "%s": %llu)", row.name, wide(total_.*row.value));
+  }
+  std::fprintf(out, R"(, "virtual_s": %.3f, "marks": {)",
+               std::chrono::duration<double>(total_.virtual_time).count());
+  const char* separator = "";
+  for (const Mark* mark : marks_by_name()) {
+    std::fprintf(out, R"(%s"%s": %llu)", separator, mark->name, wide(mark->hits));
+    separator = ", ";
+  }
+  std::fprintf(out, "}}\n");
+}
+
+void Report::print_progress(std::FILE* out) const {
+  std::fprintf(out, "\r%llu seeds, %.0f s, %.0f events/s ", wide(seeds_), seconds(),
+               static_cast<double>(total_.events) / seconds());
+  std::fflush(out);
+}
+
+std::vector<std::string> Report::shortcomings() const {
+  std::vector<std::string> list;
+  const auto demand = [&](double found, double wanted, const char* what) {
+    if (found < wanted) {
+      list.push_back(std::string("too few on average: ") + what);
+    }
+  };
+  demand(per_seed(total_.crashes), 1, "crashes");
+  demand(per_seed(total_.messages_lost + total_.messages_doubled), 20, "lost or doubled messages");
+  demand(per_seed(total_.laps), 1, "laps");
+  for (const Mark* mark : marks_by_name()) {
+    if (mark->hits == 0) {
+      list.push_back(std::string("never reached: ") + mark->name);
+    }
+  }
+  return list;
+}
+
+}  // namespace tensorpool::inline v0::sim
