@@ -16,6 +16,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\nVariables:\n'
 	@printf '  %s\n' 'PREFIX=DIR                   where make install puts it (default /usr/local; DESTDIR works too)' \
+	  'SEEDS=N  SEED=X              how many runs make sim makes, and the first one' \
 	  'DEPS_ARCHIVE=FILE            use a file of make deps-archive instead of the network' \
 	  'TENSORPOOL_DEPS_DIR=DIR      where dependencies are kept (default .deps)' \
 	  'TENSORPOOL_AERON_SOURCE=DIR  an Aeron source tree of your own'
@@ -43,6 +44,11 @@ test: setup-test ## every test: release, address and thread sanitizers
 .PHONY: test-aarch64
 test-aarch64: setup-aarch64 ## cross build for aarch64; unit, codec and ring tests under qemu
 	@tools/run-tests aarch64
+
+.PHONY: sim
+sim: setup-test ## the simulator: SEEDS=N of them, from SEED=X on (sim/README.md)
+	@tools/build-preset release tp-sim
+	@build/release/sim/tp-sim --seeds $(or $(SEEDS),1000) $(if $(SEED),--seed $(SEED))
 
 .PHONY: conformance
 conformance: ## docs/conformance.md out of what the last make test has shown
