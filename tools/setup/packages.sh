@@ -4,7 +4,7 @@
 
 packages_build=(g++ make pkg-config ccache binutils ca-certificates python3 python3-venv unzip util-linux libbsd-dev uuid-dev
   libexpected-dev libcli11-dev libfmt-dev nlohmann-json3-dev libcfitsio-dev libpng-dev zlib1g-dev)
-packages_test=(libgtest-dev libgmock-dev librapidcheck-dev relacy-dev libbenchmark-dev strace)
+packages_test=(libgtest-dev libgmock-dev librapidcheck-dev relacy-dev libbenchmark-dev strace zsh fish groff-base)
 packages_aarch64=(qemu-user g++-aarch64-linux-gnu)
 
 # The clang to test with: an installed set of tools if there is one, else the release that the distribution's own
