@@ -114,6 +114,12 @@ void ChildProcess::terminate() noexcept {
   }
 }
 
+void ChildProcess::put_line(std::string line) noexcept {
+  line += '\n';
+  while (::write(input_.get(), line.data(), line.size()) < 0 && errno == EINTR) {
+  }
+}
+
 std::optional<std::string> ChildProcess::read_line(Nanos timeout) {
   const os::SystemClock clock;
   const Nanos deadline = clock.mono() + timeout;

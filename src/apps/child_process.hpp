@@ -29,6 +29,8 @@ class ChildProcess {
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   [[nodiscard]] bool is_running() noexcept;
   void terminate() noexcept;
+  /// Writes a line to its standard input. A child that has gone reads nothing: no error.
+  void put_line(std::string line) noexcept;
   void close_input() noexcept { input_ = {}; }
 
   /// The next line of its output; nothing at its end or when none comes within `timeout`.

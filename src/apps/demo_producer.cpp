@@ -1,8 +1,8 @@
 // The half of `tp demo` that publishes: a process of its own, with the media driver in it.
 //
-// Ends by SIGTERM, which also comes when its parent dies. Then it prints what it has published, and
-// keeps the stream until its standard input ends, so that the other half can read to the last
-// frame.
+// Begins with a line on its standard input: the other half has mapped the stream. Ends by SIGTERM,
+// which also comes when its parent dies. Then it prints what it has published, and keeps the stream
+// until its standard input ends, so that the other half can read to the last frame.
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -36,6 +36,12 @@ namespace {
 constexpr Nanos kLookAgain = std::chrono::milliseconds(2);
 constexpr Nanos kAnnouncePeriod = std::chrono::milliseconds(200);
 constexpr Nanos kSlack = std::chrono::milliseconds(100);
+
+/// False at the end of standard input, and when a signal came.
+[[nodiscard]] bool await_input() noexcept {
+  std::array<char, 64> ignored{};
+  return ::read(STDIN_FILENO, ignored.data(), ignored.size()) > 0;
+}
 
 [[nodiscard]] Status publish_frame(Producer& producer, files::FrameSource& camera,
                                    Nanos captured_at) {
@@ -82,6 +88,9 @@ constexpr Nanos kSlack = std::chrono::milliseconds(100);
   if (!producer) {
     return fail(producer.error());
   }
+  if (!await_input()) {
+    return fail(Errc::kClosed, "demo");
+  }
   while (!stop.load(std::memory_order_relaxed) && !producer->has_subscribers()) {
     sleep_for(kLookAgain);
   }
@@ -94,8 +103,7 @@ constexpr Nanos kSlack = std::chrono::milliseconds(100);
   nlohmann::ordered_json report = counters_json(producer->counters());
   report["ticks_slipped"] = pacer.slipped();
   if (put_json(report)) {
-    std::array<char, 64> ignored{};
-    while (::read(STDIN_FILENO, ignored.data(), ignored.size()) > 0) {
+    while (await_input()) {
     }
   }
   return status;

@@ -19,7 +19,7 @@ namespace {
 
 /// How long a publisher that starts anew may take from removing its old files to its first
 /// announce.
-constexpr Nanos kRestartTime = std::chrono::milliseconds(1500);
+constexpr Nanos kRestartTime = std::chrono::milliseconds(500);
 /// A media driver is missed only after this: a publisher that ends takes its own along.
 constexpr Nanos kLostFor = std::chrono::seconds(3);
 
@@ -104,12 +104,21 @@ Result<Follower> Follower::create(const FollowOptions& options, const std::atomi
   }
   auto notes = std::make_unique<EventNotes>(console);
   const std::int32_t usual_id = core::naming::descriptor_stream_id(stream->stream_id);
-  Result<Consumer> consumer = client->create_consumer(
-      {.stream_id = stream->stream_id,
-       .name = stream->name,
-       .mode = options.direct ? FollowMode::kDirect : FollowMode::kDescriptors,
-       .descriptor_stream_id = options.descriptor_stream_id.value_or(usual_id),
-       .on_event = [&told = *notes](const ConsumerEvent& event) { told.on_event(event); }});
+  ConsumerOptions reading = {
+      .stream_id = stream->stream_id,
+      .name = stream->name,
+      .descriptor_stream_id = options.descriptor_stream_id.value_or(usual_id)};
+  std::optional<Consumer> presence;
+  if (options.direct) {
+    Result<Consumer> subscribed = client->create_consumer(reading);
+    if (!subscribed) {
+      return fail(subscribed.error());
+    }
+    presence.emplace(std::move(*subscribed));
+    reading.mode = FollowMode::kDirect;
+  }
+  reading.on_event = [&told = *notes](const ConsumerEvent& event) { told.on_event(event); };
+  Result<Consumer> consumer = client->create_consumer(reading);
   if (!consumer) {
     return fail(consumer.error());
   }
@@ -117,7 +126,8 @@ Result<Follower> Follower::create(const FollowOptions& options, const std::atomi
       "{} (number {}){}, {} slots of {}", wanted->text(), stream->stream_id,
       stream->summary.empty() ? "" : ": " + stream->summary, stream->nslots,
       stream->pools.empty() ? "nothing" : bytes_text(stream->pools.front().stride_bytes)));
-  return Follower(std::move(notes), std::move(*client), std::move(*consumer), std::move(*stream));
+  return Follower(std::move(notes), std::move(*client), std::move(*consumer), std::move(presence),
+                  std::move(*stream));
 }
 
 bool Follower::has_ended(Nanos now) {

@@ -49,6 +49,9 @@ class EventNotes {
 };
 
 /// A client with one consumer of one stream.
+///
+/// A publisher sees subscriptions of descriptors and nothing else, so a direct reader, too, has one
+/// until its first frame is there: `tp pub` waits for somebody to begin with.
 class Follower {
  public:
   /// Waits for the stream as await_stream does.
@@ -57,6 +60,8 @@ class Follower {
                                                const std::atomic<bool>& stop, Console& console);
 
   [[nodiscard]] Consumer& consumer() noexcept { return consumer_; }
+  /// To be called once frames come.
+  void on_first_frame() noexcept { presence_.reset(); }
   /// As it was announced when it was found.
   [[nodiscard]] const StreamInfo& stream() const noexcept { return stream_; }
 
@@ -70,15 +75,17 @@ class Follower {
 
  private:
   Follower(std::unique_ptr<EventNotes> notes, Client client, Consumer consumer,
-           StreamInfo stream) noexcept
+           std::optional<Consumer> presence, StreamInfo stream) noexcept
       : notes_(std::move(notes)),
         client_(std::move(client)),
         consumer_(std::move(consumer)),
+        presence_(std::move(presence)),
         stream_(std::move(stream)) {}
 
   std::unique_ptr<EventNotes> notes_;  // goes after those who call it
   Client client_;
-  Consumer consumer_;  // goes before the client
+  Consumer consumer_;                 // goes before the client
+  std::optional<Consumer> presence_;  // of a direct reader without a frame so far
   StreamInfo stream_;
   Nanos gone_since_{};  // 0: not gone
 };

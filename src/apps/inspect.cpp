@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <span>
 #include <system_error>
+#include <tuple>
 
 #include "apps/files/input.hpp"
 #include "core/region/directories.hpp"
@@ -206,7 +207,13 @@ Result<std::vector<std::string>> find_regions(const std::string& path) {
   if (found.empty()) {
     return fail(Errc::kNotFound, path + ": header.ring or *.pool");
   }
-  std::sort(found.begin(), found.end());
+  // The header ring of an epoch first: it tells most.
+  const auto rank = [](const std::string& file) {
+    const fs::path as_path(file);
+    return std::tuple(as_path.parent_path(), as_path.extension() == ".pool", as_path);
+  };
+  std::sort(found.begin(), found.end(),
+            [&](const std::string& a, const std::string& b) { return rank(a) < rank(b); });
   return found;
 }
 

@@ -40,7 +40,8 @@ struct RegionReport {
 /// Errors: the file cannot be read, or is shorter than a superblock.
 [[nodiscard]] Result<RegionReport> inspect_region(const std::string& path);
 
-/// The region files at or below `path`, sorted. Errc::kNotFound when there is none.
+/// The region files at or below `path`, an epoch after the other. Errc::kNotFound when there is
+/// none.
 [[nodiscard]] Result<std::vector<std::string>> find_regions(const std::string& path);
 
 }  // namespace tensorpool::inline v0::apps

@@ -1,15 +1,30 @@
 #include "apps/stop.hpp"
 
+#include <chrono>
 #include <csignal>
+
+#include "os/clock.hpp"
+#include "tensorpool/types/time.hpp"
 
 namespace tensorpool::inline v0::apps {
 namespace {
 
-std::atomic<bool> stop_asked{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "it is stored by a signal handler");
+constexpr Nanos kEcho = std::chrono::milliseconds(500);
 
-void on_signal(int) noexcept {
+std::atomic<bool> stop_asked{false};
+std::atomic<Nanos::rep> asked_at{0};  // 0: not yet
+static_assert(std::atomic<bool>::is_always_lock_free &&
+                  std::atomic<Nanos::rep>::is_always_lock_free,
+              "they are stored by a signal handler");
+
+void on_signal(int number) noexcept {
   stop_asked.store(true, std::memory_order_relaxed);
+  const Nanos::rep now = os::SystemClock().mono().count();
+  Nanos::rep first = 0;
+  if (!asked_at.compare_exchange_strong(first, now) && now - first > kEcho.count()) {
+    std::signal(number, SIG_DFL);
+    std::raise(number);  // delivered when this handler returns
+  }
 }
 
 }  // namespace
@@ -17,7 +32,6 @@ void on_signal(int) noexcept {
 const std::atomic<bool>& catch_stop_signals() noexcept {
   struct sigaction action {};
   action.sa_handler = on_signal;
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);

@@ -7,8 +7,10 @@
 
 namespace tensorpool::inline v0::apps {
 
-/// Set by the first SIGINT, SIGTERM or SIGHUP from now on. The second one of a kind ends the
-/// process as if nothing had been installed. System calls are interrupted, not restarted.
+/// Set by the first SIGINT, SIGTERM or SIGHUP from now on. One that comes later than half a second
+/// after it ends the process as if nothing had been installed; sooner ones are taken for the same
+/// (a wrapper that passes on what the terminal has sent already). System calls are interrupted, not
+/// restarted.
 [[nodiscard]] const std::atomic<bool>& catch_stop_signals() noexcept;
 
 }  // namespace tensorpool::inline v0::apps

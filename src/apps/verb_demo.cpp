@@ -209,10 +209,10 @@ class Display {
       lines = draw(picture_, console_.has_colour());
       lines.emplace_back();
     }
-    lines.push_back(
-        label("camera") + fmt::format("{} at {}", tensor_text(frame_info()), rate_text(kRateHz)) +
-        console_.styled(Style::kDim, fmt::format("   process {} -> shared memory -> process {}",
-                                                 producer_, ::getpid())));
+    lines.push_back(label("camera") +
+                    fmt::format("{} at {}", tensor_text(frame_info()), rate_text(kRateHz)) +
+                    console_.styled(Style::kDim, fmt::format("   process {} -> process {}",
+                                                             producer_, ::getpid())));
     lines.push_back(label("frames") +
                     (latency_
                          ? console_.styled(Style::kBold, fmt::format("{:>12}", rate_text(rate_))) +
@@ -265,8 +265,13 @@ class Receiving {
   /// True when frames came; false when none came in time, or the producer is gone.
   [[nodiscard]] bool run(Nanos duration, ChildProcess& producer, const std::atomic<bool>& stop) {
     const Nanos give_up_at = clock_.mono() + kStartPatience;
+    bool begun = false;
     while (!stop.load(std::memory_order_relaxed)) {
       const Nanos now = poll();
+      if (!begun && consumer_.state() == MappingState::kMapped) {
+        begun = true;
+        producer.put_line("begin");
+      }
       const bool overdue = frames_ == 0 ? now > give_up_at : now - started_ >= duration;
       if (overdue) {
         return frames_ > 0;
@@ -374,9 +379,40 @@ std::uint64_t frames_published(ChildProcess& producer) {
   return report.is_object() ? report.value("frames_published", std::uint64_t{0}) : 0;
 }
 
+struct Outcome {
+  Progress progress;
+  Nanos span{};
+  std::uint64_t published = 0;
+};
+
+/// Receives for the time that was asked for, then ends the producer and reads to its last frame.
+[[nodiscard]] Result<Outcome> receive(const DemoOptions& options, const std::string& aeron_dir,
+                                      ChildProcess& producer, Display& display,
+                                      const std::atomic<bool>& stop, Console& console) {
+  Result<Client> client = Client::create({.aeron_dir = aeron_dir, .log = console.log_sink()});
+  if (!client) {
+    return fail(client.error());
+  }
+  Result<Consumer> consumer = client->create_consumer({.stream_id = kStreamNumber});
+  if (!consumer) {
+    return fail(consumer.error());
+  }
+  Receiving receiving(*consumer, display);
+  const Ticker ticker(kDrawPeriod, [&display] { display.tick(); });
+  const bool went_well = receiving.run(from_seconds(options.seconds), producer, stop);
+  producer.terminate();
+  if (!went_well) {
+    return stop.load() ? fail(Errc::kClosed, "demo") : fail(Errc::kTimeout, "frames of the demo");
+  }
+  const std::uint64_t published = frames_published(producer);
+  receiving.drain();
+  return Outcome{
+      .progress = receiving.progress(), .span = receiving.span(), .published = published};
+}
+
 [[nodiscard]] Status run(const DemoOptions& options, const std::atomic<bool>& stop,
                          Console& console) {
-  Result<DemoWorkspace> workspace = DemoWorkspace::create();
+  const Result<DemoWorkspace> workspace = DemoWorkspace::create();
   Result<Histogram> window = Histogram::create();
   Result<Histogram> all = Histogram::create();
   if (!workspace || !window || !all) {
@@ -387,41 +423,24 @@ std::uint64_t frames_published(ChildProcess& producer) {
   if (!producer) {
     return fail(producer.error());
   }
-  Result<Client> client = Client::create(
-      {.aeron_dir = DemoWorkspace::aeron_dir(workspace->path()), .log = console.log_sink()});
-  if (!client) {
-    return fail(client.error());
-  }
-  Result<Consumer> consumer = client->create_consumer({.stream_id = kStreamNumber});
-  if (!consumer) {
-    return fail(consumer.error());
-  }
   Display display(options, console, std::move(*window), std::move(*all), producer->pid());
-  Receiving receiving(*consumer, display);
-  bool went_well = false;
-  std::uint64_t published = 0;
-  {
-    const Ticker ticker(kDrawPeriod, [&display] { display.tick(); });
-    went_well = receiving.run(from_seconds(options.seconds), *producer, stop);
-    producer->terminate();
-    published = frames_published(*producer);
-    receiving.drain();
-  }
-  producer->close_input();
+  const Result<Outcome> outcome = receive(options, DemoWorkspace::aeron_dir(workspace->path()),
+                                          *producer, display, stop, console);
   console.end_live();
+  producer->close_input();  // the media driver goes with it, now that nobody here uses it
   const bool ended = producer->wait(kEndPatience);
-  if (!went_well) {
-    return stop.load() ? fail(Errc::kClosed, "demo") : fail(Errc::kTimeout, "frames of the demo");
+  if (!outcome) {
+    return fail(outcome.error());
   }
-  const Progress progress = receiving.progress();
+  const Progress& progress = outcome->progress;
   const Latency latency = display.overall();
   if (options.json) {
     nlohmann::ordered_json json =
-        to_json("summary", progress, progress.frames, receiving.span(), latency);
-    json["frames_published"] = published;
+        to_json("summary", progress, progress.frames, outcome->span, latency);
+    json["frames_published"] = outcome->published;
     static_cast<void>(put_json(json));
   } else {
-    print_summary(progress, receiving.span(), latency, published);
+    print_summary(progress, outcome->span, latency, outcome->published);
   }
   if (progress.torn > 0) {
     return fail(Errc::kInvalidParams, "torn frames", progress.torn);

@@ -137,7 +137,10 @@ class Meter {
   void take(const FrameView& frame, Nanos now) {
     const std::optional<std::uint64_t> stamp = frame.timestamp_ns();
     const Nanos at = stamp ? Nanos(static_cast<std::int64_t>(*stamp)) : now;
-    all_.since = all_.frames == 0 ? at : all_.since;
+    if (all_.frames == 0) {
+      all_.since = at;
+      follower_.on_first_frame();
+    }
     if (last_at_ && frame.epoch() == last_epoch_ && frame.seq() == last_seq_ + 1) {
       window_.intervals.record(at - *last_at_);
     }

@@ -62,7 +62,7 @@ struct PubOptions {
   std::uint32_t number = 0;
   bool wait = false;
   bool no_wait = false;
-  double linger_s = 1;
+  double linger_s = 0.25;
   std::string aeron_dir;
   bool json = false;
 
@@ -228,10 +228,9 @@ class Publishing {
       return !is_stopped();
     }
     if (!producer_->has_subscribers()) {
-      console_.note(fmt::format(
-          "waiting for a first subscriber: `tp sub {}`. To start at once (as for a reader with "
-          "--direct, which is not seen from here) use --no-wait",
-          stream_.text()));
+      console_.note(
+          fmt::format("waiting for a first subscriber: `tp sub {}`. To start at once use --no-wait",
+                      stream_.text()));
     }
     while (!is_stopped() && !producer_->has_subscribers()) {
       sleep_for(kLookAgain);

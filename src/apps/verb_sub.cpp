@@ -108,7 +108,10 @@ class Subscription {
   }
 
   void receive(const FrameView& frame, Nanos now) {
-    started_ = frames_ == 0 && started_ == Nanos{0} ? now : started_;
+    if (started_ == Nanos{0}) {
+      started_ = now;
+      follower_.on_first_frame();
+    }
     heard_ = now;
     if (!take(frame)) {
       return;  // overwritten meanwhile; the library counts it
