@@ -40,6 +40,7 @@ void add_follow_options(CLI::App& verb, FollowOptions& options) {
   verb.add_option("--descriptor-stream", options.descriptor_stream_id,
                   "Aeron stream of the descriptors [1100 + number mod 1000, as `tp pub` has it]")
       ->check(CLI::Range(1, std::numeric_limits<std::int32_t>::max(), "ID"));
+  add_shm_dir(verb, options.shm_dir);
   add_aeron_dir(verb, options.aeron_dir);
 }
 
@@ -93,7 +94,8 @@ Result<Follower> Follower::create(const FollowOptions& options, const std::atomi
   if (!wanted) {
     return fail(wanted.error());
   }
-  Result<Client> client = Client::create({.aeron_dir = options.aeron_dir});
+  Result<Client> client = Client::create(
+      {.aeron_dir = options.aeron_dir, .allowed_base_dirs = {options.shm_dir}});
   if (!client) {
     return fail(client.error());
   }

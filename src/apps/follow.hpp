@@ -26,10 +26,11 @@ struct FollowOptions {
   bool direct = false;
   std::optional<std::int32_t> descriptor_stream_id;
   double timeout_s = 0;  ///< 0: as long as it takes
+  std::string shm_dir = "/dev/shm";
   std::string aeron_dir;
 };
 
-/// Puts NAME, --direct, --timeout, --descriptor-stream and --aeron-dir on the command line.
+/// Puts NAME, --direct, --timeout and where to find what on the command line.
 void add_follow_options(CLI::App& verb, FollowOptions& options);
 
 /// Tells people what happens to a consumer.

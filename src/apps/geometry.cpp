@@ -49,6 +49,7 @@ Result<Geometry> choose_geometry(const GeometryRequest& request) {
   }
   Geometry geometry{.options = std::move(*options), .why = {}};
   StreamOptions& chosen = geometry.options;
+  chosen.shm_base_dir = request.shm_dir;
   std::string reason = fmt::format("a reader may fall behind by {} at {}",
                                    duration_text(request.slack), rate_text(rate_hz));
   if (asked_for) {

@@ -18,11 +18,12 @@ struct GeometryRequest {
   double rate_hz = 0;  ///< 0: not known
   Nanos slack = std::chrono::milliseconds(100);
   std::uint32_t slots = 0;                ///< 0: to be chosen
+  std::string shm_dir = "/dev/shm";
   std::optional<std::uint64_t> frames{};  ///< of a stream that ends: all of them, where known
 };
 
 struct Geometry {
-  StreamOptions options;  ///< with nslots and pools set
+  StreamOptions options;  ///< with nslots, pools and shm_base_dir set
   std::string why;        ///< one line for people
 };
 

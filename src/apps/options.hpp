@@ -18,6 +18,13 @@ inline void add_aeron_dir(CLI::App& verb, std::string& aeron_dir) {
       ->type_name("DIR");
 }
 
+/// What holds the frames, where that is not /dev/shm.
+inline void add_shm_dir(CLI::App& verb, std::string& shm_dir) {
+  verb.add_option("--shm-dir", shm_dir, "Directory of the frames, as a mount of huge pages")
+      ->type_name("DIR")
+      ->capture_default_str();
+}
+
 /// Seconds that fit a duration.
 [[nodiscard]] inline CLI::Range seconds_range() {
   return {0.0, 1e9, "SECONDS"};

@@ -63,6 +63,7 @@ struct PubOptions {
   bool wait = false;
   bool no_wait = false;
   double linger_s = 0.25;
+  std::string shm_dir = "/dev/shm";
   std::string aeron_dir;
   bool json = false;
 
@@ -178,6 +179,7 @@ class Publishing {
                          .rate_hz = hz(),
                          .slack = from_seconds(options_.slack_s),
                          .slots = options_.slots,
+                         .shm_dir = options_.shm_dir,
                          .frames = options_.ends() ? source_.frame_count() : std::nullopt});
     if (!geometry) {
       return fail(geometry.error());
@@ -445,6 +447,7 @@ void add_pub(CLI::App& tp, Action& action) {
       ->check(seconds_range())
       ->capture_default_str();
   verb.add_flag("--json", options->json, "Print the summary as JSON");
+  add_shm_dir(verb, options->shm_dir);
   add_aeron_dir(verb, options->aeron_dir);
   verb.footer(R"(Examples:
   tp pub cam1 --from my.fits                 a FITS cube, frame by frame, at 100 Hz

@@ -1,0 +1,118 @@
+// The tp command as its users have it: a process with arguments, standard input, and two outputs.
+//
+// Outputs go to files, so a test may look at them at any time and no pipe fills up. TP_COMMAND is
+// the path of tp.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "support/scratch_directory.hpp"
+
+namespace tensorpool::test {
+
+inline constexpr auto kPatience = std::chrono::seconds(60);
+
+/// Calls `step` until it returns true. False when patience has run out.
+template <class Step>
+[[nodiscard]] bool eventually(Step&& step) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!step()) {
+    if (std::chrono::steady_clock::now() > end) {
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // between two looks
+  }
+  return true;
+}
+
+using Arguments = std::vector<std::string>;
+
+/// Where a process finds things, and who it is.
+struct Surroundings {
+  std::string outputs;    ///< prefix of the files that take standard output and standard error
+  std::string aeron_dir;  ///< its AERON_DIR
+  std::string input = "/dev/null";
+  bool broken_output = false;  ///< standard output is a pipe that nobody reads
+  uid_t user = 0;              ///< to become this one; 0: to stay who we are
+};
+
+/// Exit code of a process that could not be started.
+inline constexpr int kNotStarted = 127;
+
+class TpProcess {
+ public:
+  TpProcess(const Arguments& arguments, const Surroundings& surroundings);
+  TpProcess(const TpProcess&) = delete;
+  TpProcess& operator=(const TpProcess&) = delete;
+  /// Kills it when it still runs.
+  ~TpProcess();
+
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  [[nodiscard]] std::string out() const;
+  [[nodiscard]] std::string err() const;
+  /// Waits until standard error contains `text`, or the process ends.
+  [[nodiscard]] bool says(std::string_view text);
+  void send(int signal) const;
+  /// Exit code, minus the number of the signal that killed it, or kNotStarted.
+  int wait();
+
+ private:
+  [[nodiscard]] bool has_ended();
+
+  Surroundings surroundings_;
+  pid_t pid_ = -1;
+  int status_ = 0;
+  bool ended_ = false;
+};
+
+/// Every line of `text` as JSON; a line that is none is null.
+[[nodiscard]] std::vector<nlohmann::json> json_lines(const std::string& text);
+
+[[nodiscard]] std::string read_file(const std::string& path);
+void write_file(const std::string& path, std::string_view bytes);
+
+/// `count` bytes that follow no pattern, the same ones each time.
+[[nodiscard]] std::string noise(std::size_t count);
+/// An array file as NumPy writes it; `descr` is `<u2` and the like.
+[[nodiscard]] std::string npy_file(const std::string& descr, const std::string& shape,
+                                   std::string_view elements, bool fortran = false);
+
+/// A media driver and regions of the test's own.
+class TpTest : public ::testing::Test {
+ protected:
+  [[nodiscard]] std::string path(const std::string& name) const {
+    return scratch_.path() + "/" + name;
+  }
+  [[nodiscard]] Surroundings surroundings() {
+    return {.outputs = path("tp" + std::to_string(++processes_)), .aeron_dir = path("aeron")};
+  }
+  [[nodiscard]] std::unique_ptr<TpProcess> start(const Arguments& arguments) {
+    return std::make_unique<TpProcess>(arguments, surroundings());
+  }
+  /// `tp pub NAME`, with its frames in the test's own directory.
+  [[nodiscard]] std::unique_ptr<TpProcess> publish(const std::string& name,
+                                                   const Arguments& arguments,
+                                                   const std::string& input = "/dev/null") {
+    Arguments all = {"pub", name, "--shm-dir", scratch_.path()};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    Surroundings where = surroundings();
+    where.input = input;
+    return std::make_unique<TpProcess>(all, where);
+  }
+
+ private:
+  const ScratchDirectory scratch_{"/dev/shm"};
+  int processes_ = 0;
+};
+
+}  // namespace tensorpool::test
