@@ -23,6 +23,8 @@ class Actor {
   virtual void run() = 0;
   /// The smallest useful thing, in the middle of another process's operation.
   virtual void run_between() = 0;
+  /// Another thread of this process runs, in the middle of what this one is doing.
+  virtual void run_beside() {}
   /// Somebody sends it another configuration.
   virtual void reconfigure() {}
   /// Until the next duty cycle.

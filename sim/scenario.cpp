@@ -54,7 +54,9 @@ ConsumerPlan draw_consumer(base::Random& random) {
           .max_outstanding_seq_gap = random.chance(1, 3) ? random.between(0, 8) : 256,
           .patience = log_between(random, milliseconds(1), milliseconds(50)),
           .keep_permille = maybe(random, number(random, 1, 300)),
-          .resubscribe_ppm = maybe(random, number(random, 100, 3000))};
+          .resubscribe_ppm = maybe(random, number(random, 100, 3000)),
+          .control_thread = random.chance(1, 2),
+          .without_shm_permille = random.chance(1, 8) ? 500U : 0U};
 }
 
 }  // namespace

@@ -43,6 +43,8 @@ struct ConsumerPlan {
   Nanos patience{};                   ///< recovering: silence until the ring itself is looked at
   std::uint32_t keep_permille = 0;    ///< of frames, that are kept and judged later
   std::uint32_t resubscribe_ppm = 0;  ///< of polls, that change the subscription
+  bool control_thread = false;        ///< for control work; else the polling thread does it
+  std::uint32_t without_shm_permille = 0;  ///< of lives, that begin configured not to use it
 };
 
 /// Of a million messages.

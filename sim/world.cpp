@@ -78,9 +78,9 @@ void World::plant(PlantedBug bug) {
     case PlantedBug::kKeepsMapping:
     case PlantedBug::kBelievesAnnounces:
       for (ConsumerActor* consumer : consumers_) {
-        consumer->bugs.forgets_gaps = bug == PlantedBug::kForgetsGaps;
-        consumer->bugs.keeps_mapping = bug == PlantedBug::kKeepsMapping;
-        consumer->bugs.believes_announces = bug == PlantedBug::kBelievesAnnounces;
+        consumer->data().bugs = {.forgets_gaps = bug == PlantedBug::kForgetsGaps,
+                                 .keeps_mapping = bug == PlantedBug::kKeepsMapping};
+        consumer->control().believes_announces = bug == PlantedBug::kBelievesAnnounces;
       }
       break;
     case PlantedBug::kMuteAfterRestart:
@@ -261,13 +261,16 @@ void World::wake(const Event& event) {
 }
 
 void World::run_actor(Actor& actor, void (Actor::*what)()) {
-  actor.busy = true;
+  const bool was_busy = std::exchange(actor.busy, true);
   Actor* const other = std::exchange(running_, &actor);
   Process* const other_process = steps_.enter(&actor.process);
   (actor.*what)();
   steps_.enter(other_process);
   running_ = other;
-  actor.busy = false;
+  actor.busy = was_busy;
+  if (was_busy) {
+    return;
+  }
   const auto index = static_cast<std::uint32_t>(
       std::find_if(actors_.begin(), actors_.end(),
                    [&](const auto& owned) { return owned.get() == &actor; }) -
@@ -353,7 +356,11 @@ void World::pause(Nanos span) {
 /// Another process gets a time slice: mostly a short one, now and then one that laps the ring.
 void World::let_others_run() {
   Actor& other = *actors_[random_.chance(2, 5) ? kProducer : random_.below(actors_.size())];
-  if (!other.alive || other.busy) {
+  if (!other.alive) {
+    return;
+  }
+  if (other.busy) {
+    run_actor(other, &Actor::run_beside);
     return;
   }
   std::uint64_t times = 1;
@@ -419,12 +426,12 @@ void World::demand_progress() {
 }
 
 World::Calm World::calm_of(const ConsumerActor& consumer) {
-  const ConsumerCounters& counters = consumer.counters();
+  const ConsumerCounters& counters = consumer.receiver().counters();
   return {.frames = consumer.frames(),
           .remaps = counters.remaps,
           .resyncs = counters.resyncs,
           .drops_gap = counters.drops_gap,
-          .last_seq = consumer.last_seq()};
+          .last_seq = consumer.receiver().last_seq()};
 }
 
 /// In calm times every descriptor arrives: what is missing was aborted, number by number.
@@ -452,7 +459,7 @@ void World::demand_arrival() {
   run_until(environment_.clock.mono() + kProofOfAbort + milliseconds(50));
   const std::uint64_t newest = environment_.truth.of(environment_.truth.current()).newest;
   for (std::size_t k = 0; k < consumers_.size() && !verdict().failed(); ++k) {
-    if (consumer(k).last_seq() < newest) {
+    if (consumer(k).receiver().last_seq() < newest) {
       fail_liveness(k, "does not reach frame " + std::to_string(newest));
     }
   }
