@@ -4,12 +4,12 @@
 // source runs on the hardware, under ThreadSanitizer, in the simulator and in the model checker. A
 // policy has
 //
-//   Word                         the shared 8-byte object
-//   load_relaxed<E>, load_acquire<E>, store_relaxed<E>, store_release<E>
-//   fence_acquire<E>, fence_release<E>      the C++ fences of spec §1.9
-//   store_fence<E>                          orders non-temporal stores, which no C++ fence does
-//   (W450) passes<E>(condition)                    a check of the protocol; the identity everywhere
-//   but in mutants
+//   Word                                 the shared 8-byte object
+//   load_relaxed<E>, load_acquire<E>,
+//   store_relaxed<E>, store_release<E>
+//   fence_acquire<E>, fence_release<E>   the C++ fences of spec §1.9
+//   store_fence<E>                       orders non-temporal stores, as no C++ fence does (W450)
+//   passes<E>(condition)                 a check of the protocol; the identity but in mutants
 //
 // where E is the Edge that the operation belongs to. An edge is named at both of its ends in the
 // code, `sync(name): publish` and `sync(name): observe`; the model checker removes one edge at a
@@ -34,7 +34,8 @@ enum class Edge : std::uint8_t {
   kCommitStoreFence,  ///< W450: non-temporal payload before COMMITTED
   kCommitStore,       ///< W157: COMMITTED into the commit word
   kFirstLoad,         ///< W164: first load of the commit word
-  kFirstCheck,        ///< W164, W165: LSB and sequence
+  kFirstCheck,        ///< W164: LSB
+  kSequenceCheck,     ///< W165
   kHeaderLoad,        ///< W166: header words into private memory
   kPayloadLoad,       ///< W174: payload words (models and simulator only)
   kSecondFence,       ///< W167: keeps the header loads before the second load
@@ -45,6 +46,9 @@ enum class Edge : std::uint8_t {
   kAfterUseCheck,     ///< W170
   kPlausibleLoad,     ///< W257
   kFollowLoad,        ///< direct mode: next slot
+  kAbortCommitCheck,  ///< direct mode: only a later COMMITTED frame proves an abort (W181)
+  kAbortSeqCheck,     ///< direct mode: of this lap, not of the last
+  kAbortAgainCheck,   ///< direct mode: and the number was not committed meanwhile
   kMagicStore,        ///< W16
   kMagicLoad,         ///< W17
   kActivityStore,     ///< W15
@@ -65,15 +69,32 @@ inline void order_streaming_stores() noexcept {
 
 }  // namespace detail
 
-/// The policy of the product: relaxed words ordered by fences, exactly as spec §1.9 has it.
-struct FenceAtom {
+/// The orders of the product: relaxed words ordered by fences, exactly as spec §1.9 has it.
+struct FenceOrders {
+  static constexpr std::memory_order kRelaxedLoad = std::memory_order_relaxed;
+  static constexpr std::memory_order kRelaxedStore = std::memory_order_relaxed;
+  static constexpr bool kFences = true;
+};
+
+/// The orders under ThreadSanitizer, which does not model fences: every word carries the order
+/// itself, so the same edges exist without a fence.
+struct AcquireReleaseOrders {
+  static constexpr std::memory_order kRelaxedLoad = std::memory_order_acquire;
+  static constexpr std::memory_order kRelaxedStore = std::memory_order_release;
+  static constexpr bool kFences = false;
+};
+
+/// The policy for memory that is shared in earnest. The model checker takes its orders from the
+/// same `Orders` (tests/model).
+template <class Orders>
+struct HardwareAtom {
   using Word = std::uint64_t;
   static_assert(__atomic_always_lock_free(sizeof(Word), nullptr),
                 "the commit word has to be lock-free (W158)");
 
   template <Edge>
   [[nodiscard]] static Word load_relaxed(const Word& word) noexcept {
-    return __atomic_load_n(&word, __ATOMIC_RELAXED);
+    return __atomic_load_n(&word, static_cast<int>(Orders::kRelaxedLoad));
   }
   template <Edge>
   [[nodiscard]] static Word load_acquire(const Word& word) noexcept {
@@ -81,48 +102,7 @@ struct FenceAtom {
   }
   template <Edge>
   static void store_relaxed(Word& word, Word value) noexcept {
-    __atomic_store_n(&word, value, __ATOMIC_RELAXED);
-  }
-  template <Edge>
-  static void store_release(Word& word, Word value) noexcept {
-    __atomic_store_n(&word, value, __ATOMIC_RELEASE);
-  }
-#if !defined(__SANITIZE_THREAD__)
-  template <Edge>
-  static void fence_acquire() noexcept {
-    std::atomic_thread_fence(std::memory_order_acquire);
-  }
-  template <Edge>
-  static void fence_release() noexcept {
-    std::atomic_thread_fence(std::memory_order_release);
-  }
-#endif
-  template <Edge>
-  static void store_fence() noexcept {
-    detail::order_streaming_stores();
-  }
-  template <Edge>
-  [[nodiscard]] static constexpr bool passes(bool condition) noexcept {
-    return condition;
-  }
-};
-
-/// The policy under ThreadSanitizer, which does not model fences: every word carries the order
-/// itself, so the same edges exist without a fence. Model-checked like the other (tests/model).
-struct AcquireReleaseAtom {
-  using Word = std::uint64_t;
-
-  template <Edge>
-  [[nodiscard]] static Word load_relaxed(const Word& word) noexcept {
-    return __atomic_load_n(&word, __ATOMIC_ACQUIRE);
-  }
-  template <Edge>
-  [[nodiscard]] static Word load_acquire(const Word& word) noexcept {
-    return __atomic_load_n(&word, __ATOMIC_ACQUIRE);
-  }
-  template <Edge>
-  static void store_relaxed(Word& word, Word value) noexcept {
-    __atomic_store_n(&word, value, __ATOMIC_RELEASE);
+    __atomic_store_n(&word, value, static_cast<int>(Orders::kRelaxedStore));
   }
   template <Edge>
   static void store_release(Word& word, Word value) noexcept {
@@ -130,11 +110,11 @@ struct AcquireReleaseAtom {
   }
   template <Edge>
   static void fence_acquire() noexcept {
-    std::atomic_signal_fence(std::memory_order_acquire);
+    fence<std::memory_order_acquire>();
   }
   template <Edge>
   static void fence_release() noexcept {
-    std::atomic_signal_fence(std::memory_order_release);
+    fence<std::memory_order_release>();
   }
   template <Edge>
   static void store_fence() noexcept {
@@ -144,7 +124,20 @@ struct AcquireReleaseAtom {
   [[nodiscard]] static constexpr bool passes(bool condition) noexcept {
     return condition;
   }
+
+ private:
+  template <std::memory_order kOrder>
+  static void fence() noexcept {
+    if constexpr (Orders::kFences) {
+      std::atomic_thread_fence(kOrder);
+    } else {
+      std::atomic_signal_fence(kOrder);
+    }
+  }
 };
+
+using FenceAtom = HardwareAtom<FenceOrders>;
+using AcquireReleaseAtom = HardwareAtom<AcquireReleaseOrders>;
 
 #if defined(__SANITIZE_THREAD__)
 #define TP_THREAD_SANITIZER 1

@@ -437,10 +437,9 @@ class FrameReceiver {
     return newest;
   }
 
-  /// Slot `next` is IN_PROGRESS for `next`. Frames are committed in order, so a later COMMITTED one
-  /// proves that this one was aborted (W181, W182). Two later slots are looked at per call: the
-  /// following one, and all others in turn, in case that one was aborted too. Accounts for the
-  /// number when it was.
+  /// Slot `next` is IN_PROGRESS for `next`; accounts for the number when it was aborted. Two later
+  /// slots are looked at per call: the following one, and all others in turn, in case that one was
+  /// aborted too.
   [[nodiscard]] bool was_aborted(std::uint64_t next) noexcept {
     if (memory_->nslots == 1) {
       return false;
@@ -450,9 +449,7 @@ class FrameReceiver {
         !find_committed_after(next, next + later_)) {
       return false;
     }
-    // It may have been committed between the two loads; the acquire of the later word makes that
-    // visible.
-    if (word_for(*memory_, next) != ring::in_progress(next)) {
+    if (!still_in_progress(*memory_, next)) {
       TP_MARK("a frame is committed while its abort is being proven");
       return true;  // look at it again
     }
@@ -464,13 +461,9 @@ class FrameReceiver {
   /// True when the slot of `seq` holds a committed frame above `next`; remembers it, since it
   /// proves the same of every number in between.
   [[nodiscard]] bool find_committed_after(std::uint64_t next, std::uint64_t seq) noexcept {
-    const std::uint64_t word = word_for(*memory_, seq);
-    if (!ring::is_committed(word) || !belongs(*memory_, word, seq) ||
-        ring::sequence_of(word) <= next) {
-      return false;
-    }
-    committed_later_ = ring::sequence_of(word);
-    return true;
+    const std::optional<std::uint64_t> found = committed_after(*memory_, next, seq);
+    committed_later_ = found.value_or(committed_later_);
+    return found.has_value();
   }
 
   /// The reader protocol, validation and the callback for one number that tracking has advanced

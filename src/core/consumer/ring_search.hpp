@@ -56,6 +56,32 @@ template <class Atom>
   return true;
 }
 
+/// The sequence in the slot of `later` when it shows that a frame after `seq` has been committed.
+/// Frames are committed in order (W181, W182): where `seq` is still_in_progress() after that, it
+/// was aborted. Precondition: seq < later < seq + nslots.
+template <class Atom>
+[[nodiscard]] std::optional<std::uint64_t> committed_after(const ring::StreamMemory<Atom>& memory,
+                                                           std::uint64_t seq,
+                                                           std::uint64_t later) noexcept {
+  const std::uint64_t word = word_for(memory, later);
+  const std::uint64_t found = ring::sequence_of(word);
+  if (!Atom::template passes<base::Edge::kAbortCommitCheck>(ring::is_committed(word)) ||
+      !Atom::template passes<base::Edge::kAbortSeqCheck>(found > seq) ||
+      !belongs(memory, word, later)) {
+    return std::nullopt;
+  }
+  return found;
+}
+
+/// False when `seq` was committed since it was seen IN_PROGRESS: to be asked after
+/// committed_after(), whose acquire makes that visible.
+template <class Atom>
+[[nodiscard]] bool still_in_progress(const ring::StreamMemory<Atom>& memory,
+                                     std::uint64_t seq) noexcept {
+  return Atom::template passes<base::Edge::kAbortAgainCheck>(word_for(memory, seq) ==
+                                                             ring::in_progress(seq));
+}
+
 /// The highest sequence the writer has reached, given one that it has: gallops, then halves. At
 /// most 2 * log2(nslots) loads.
 template <class Atom>

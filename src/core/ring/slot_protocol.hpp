@@ -72,7 +72,7 @@ template <class Atom, class CopyHeader>
   if (!Atom::template passes<Edge::kFirstCheck>(is_committed(first))) {
     return ReadStatus::kInProgress;
   }
-  if (!Atom::template passes<Edge::kFirstCheck>(sequence_of(first) == seq)) {
+  if (!Atom::template passes<Edge::kSequenceCheck>(sequence_of(first) == seq)) {
     return ReadStatus::kSeqMismatch;
   }
   copy_header();
