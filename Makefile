@@ -50,6 +50,11 @@ sim: setup-test ## the simulator: SEEDS=N of them, from SEED=X on (sim/README.md
 	@tools/build-preset release tp-sim
 	@build/release/sim/tp-sim --seeds $(or $(SEEDS),1000) $(if $(SEED),--seed $(SEED))
 
+.PHONY: model
+model: setup-test ## model checking of the ring, larger rings than in make test; some minutes
+	@tools/build-preset release ring_model_test
+	@TENSORPOOL_MODEL=full build/release/tests/model/ring_model_test --gtest_brief=1
+
 .PHONY: conformance
 conformance: ## docs/conformance.md out of what the last make test has shown
 	@tools/conformance --output docs/conformance.md
