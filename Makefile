@@ -17,6 +17,9 @@ help: ## this list
 	@printf '\nVariables:\n'
 	@printf '  %s\n' 'PREFIX=DIR                   where make install puts it (default /usr/local; DESTDIR works too)' \
 	  'SEEDS=N  SEED=X              how many runs make sim makes, and the first one' \
+
+	@printf '  %s\n' 'OVERLAPPED=N                 how long make soak is, in overlapped reads' \
+	  'PREFIX=DIR                   where make install puts it (default /usr/local; DESTDIR works too)' \
 	  'DEPS_ARCHIVE=FILE            use a file of make deps-archive instead of the network' \
 	  'TENSORPOOL_DEPS_DIR=DIR      where dependencies are kept (default .deps)' \
 	  'TENSORPOOL_AERON_SOURCE=DIR  an Aeron source tree of your own'
@@ -54,6 +57,12 @@ sim: setup-test ## the simulator: SEEDS=N of them, from SEED=X on (sim/README.md
 model: setup-test ## model checking of the ring, larger rings than in make test; some minutes
 	@tools/build-preset release ring_model_test
 	@TENSORPOOL_MODEL=full build/release/tests/model/ring_model_test --gtest_brief=1
+
+OVERLAPPED ?= 10000000000
+.PHONY: soak
+soak: setup-test ## the ring lapped between two processes, OVERLAPPED=10000000000 reads; an hour or more
+	@tools/build-preset release ring_processes_test
+	@TENSORPOOL_SOAK=$(OVERLAPPED) build/release/tests/stress/ring_processes_test
 
 .PHONY: conformance
 conformance: ## docs/conformance.md out of what the last make test has shown
