@@ -63,6 +63,7 @@ void MappingAgent::begin(std::uint32_t stream_id, Nanos now) {
 int MappingAgent::do_work(ControlBus& control, const base::Now& now) {
   shared_.coarse_mono_ns.store(now.mono.count(), std::memory_order_relaxed);
   watch_bus();
+  count_messages(control.counters());
   if (!machine_) {
     const auto found = directory_.find(options_.name);
     if (!found) {
@@ -143,6 +144,15 @@ void MappingAgent::watch_bus() {
   } else {
     emit({.kind = ConsumerEvent::Kind::kBusBack});
   }
+}
+
+void MappingAgent::count_messages(const ControlBus::Counters& all) {
+  const ControlBus::Counters& before =
+      counted_before_ ? *counted_before_ : counted_before_.emplace(all);
+  shared_.malformed_control.store(all.malformed_messages - before.malformed_messages,
+                                  std::memory_order_relaxed);
+  shared_.unsupported_control.store(all.unsupported_version - before.unsupported_version,
+                                    std::memory_order_relaxed);
 }
 
 void MappingAgent::renew_lost_image(Nanos now) {

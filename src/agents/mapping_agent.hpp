@@ -29,6 +29,9 @@ struct ConsumerShared {
   /// 0 while the name is being looked up. sync(stream-found): the subscription is there before it.
   std::atomic<std::uint32_t> stream_id{0};
   std::atomic<std::int64_t> coarse_mono_ns{0};  ///< now_mono of the last duty cycle; stands alone
+  // What control, announce and metadata brought since this consumer was made; stand alone.
+  std::atomic<std::uint64_t> malformed_control{0};
+  std::atomic<std::uint64_t> unsupported_control{0};
 };
 
 class MappingAgent final : public ControlListener {
@@ -71,6 +74,7 @@ class MappingAgent final : public ControlListener {
   void begin(std::uint32_t stream_id, Nanos now);
   void say_hello(ControlBus& control, Nanos now);
   void watch_bus();
+  void count_messages(const ControlBus::Counters& all);
   void renew_lost_image(Nanos now);
   void carry_out_actions(const base::Now& now);
   [[nodiscard]] Result<core::consumer::MappingMachine::Observation> map();
@@ -91,6 +95,7 @@ class MappingAgent final : public ControlListener {
   std::optional<detail::EpochRef> present_;    // what the data thread is offered
   std::vector<Ended> ended_;
   Nanos hello_at_{};
+  std::optional<ControlBus::Counters> counted_before_;  // this consumer was made
   bool bus_lost_ = false;
   bool had_image_ = false;
 };

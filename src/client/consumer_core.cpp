@@ -64,6 +64,13 @@ ConsumerCore::~ConsumerCore() {
   client_->remove(std::move(agent_));
 }
 
+ConsumerCounters ConsumerCore::counters() const noexcept {
+  ConsumerCounters counters = receiver_.counters();
+  counters.malformed_messages += shared_.malformed_control.load(std::memory_order_relaxed);
+  counters.unsupported_version += shared_.unsupported_control.load(std::memory_order_relaxed);
+  return counters;
+}
+
 bool ConsumerCore::begin_poll() noexcept {
   if (client_->is_forked()) [[unlikely]] {
     return false;

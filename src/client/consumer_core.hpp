@@ -69,7 +69,7 @@ class ConsumerCore {
   [[nodiscard]] const agents::ConsumerShared& shared() const noexcept { return shared_; }
   [[nodiscard]] const Receiver& receiver() const noexcept { return receiver_; }
   [[nodiscard]] std::uint64_t epoch() const noexcept { return receiver_.epoch(); }
-  [[nodiscard]] ConsumerCounters counters() const noexcept { return receiver_.counters(); }
+  [[nodiscard]] ConsumerCounters counters() const noexcept;
 
  private:
   static constexpr std::uint32_t kIdlePollsPerClock = 256;

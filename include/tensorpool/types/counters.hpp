@@ -50,7 +50,7 @@ struct ConsumerCounters {
   std::uint64_t seq_regressions = 0;
   std::uint64_t resyncs = 0;
   std::uint64_t remaps = 0;
-  std::uint64_t malformed_messages = 0;
+  std::uint64_t malformed_messages = 0;  ///< of descriptors, control, announce and metadata
   std::uint64_t unsupported_version = 0;
   // The library's own.
   std::uint64_t recovered = 0;  ///< of frames_ok: read from the ring, not announced by a descriptor
