@@ -25,6 +25,7 @@ enum class ExitCode : std::uint8_t {
 /// What the command line asks for. Set by the callback of the verb that was named.
 using Action = std::function<ExitCode()>;
 
+void add_bench(CLI::App& tp, Action& action);
 void add_codec(CLI::App& tp, Action& action);
 void add_demo(CLI::App& tp, Action& action);
 void add_hz(CLI::App& tp, Action& action);
