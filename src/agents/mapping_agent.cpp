@@ -61,7 +61,6 @@ void MappingAgent::begin(std::uint32_t stream_id, Nanos now) {
 }
 
 int MappingAgent::do_work(ControlBus& control, const base::Now& now) {
-  shared_.coarse_mono_ns.store(now.mono.count(), std::memory_order_relaxed);
   watch_bus();
   count_messages(control.counters());
   if (!machine_) {

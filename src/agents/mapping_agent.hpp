@@ -28,7 +28,6 @@ struct ConsumerShared {
   std::atomic<MappingState> state{MappingState::kUnmapped};  // stands alone: no order needed
   /// 0 while the name is being looked up. sync(stream-found): the subscription is there before it.
   std::atomic<std::uint32_t> stream_id{0};
-  std::atomic<std::int64_t> coarse_mono_ns{0};  ///< now_mono of the last duty cycle; stands alone
   // What control, announce and metadata brought since this consumer was made; stand alone.
   std::atomic<std::uint64_t> malformed_control{0};
   std::atomic<std::uint64_t> unsupported_control{0};

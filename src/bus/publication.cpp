@@ -29,7 +29,7 @@ ExclusivePublication::~ExclusivePublication() {
   }
 }
 
-OfferStatus ExclusivePublication::try_claim_and_copy(const void* bytes, std::size_t size) noexcept {
+OfferStatus ExclusivePublication::try_claim(std::size_t size, BufferClaim& out) noexcept {
   if (size > max_payload_bytes_) [[unlikely]] {
     return OfferStatus::kError;  // W435
   }
@@ -38,9 +38,27 @@ OfferStatus ExclusivePublication::try_claim_and_copy(const void* bytes, std::siz
   if (position < 0) [[unlikely]] {
     return refused(position);
   }
-  std::memcpy(claim.data, bytes, size);
-  aeron_buffer_claim_commit(&claim);
+  out = {.frame_header = claim.frame_header,
+         .data = reinterpret_cast<std::byte*>(claim.data),
+         .size = claim.length};
   return OfferStatus::kOk;
+}
+
+void ExclusivePublication::commit(const BufferClaim& claim) noexcept {
+  aeron_buffer_claim_t taken{.frame_header = claim.frame_header,
+                             .data = reinterpret_cast<std::uint8_t*>(claim.data),
+                             .length = claim.size};
+  aeron_buffer_claim_commit(&taken);
+}
+
+OfferStatus ExclusivePublication::try_claim_and_copy(const void* bytes, std::size_t size) noexcept {
+  BufferClaim claim;
+  const OfferStatus status = try_claim(size, claim);
+  if (status == OfferStatus::kOk) [[likely]] {
+    std::memcpy(claim.data, bytes, size);
+    commit(claim);
+  }
+  return status;
 }
 
 Result<OfferStatus> ExclusivePublication::offer(std::span<const std::byte> message) noexcept {

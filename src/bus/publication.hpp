@@ -1,9 +1,9 @@
-// hot-path: try_claim_and_copy is one call into Aeron, the copy, one more call. No allocation, no
-// lock, no system call, no clock.
+// hot-path: try_claim and commit are one call into Aeron each. No allocation, no lock, no system
+// call, no clock.
 //
 // An exclusive publication: one writer, no lock.
 //
-// Thread contract. try_claim_and_copy, offer and position: one data thread. is_connected, is_closed
+// Thread contract. try_claim, commit, offer and position: one data thread. is_connected, is_closed
 // and the constants: any thread. Construction (Client::begin_add_publication) and destruction: the
 // control thread, when the data thread uses it no more; Handoff arranges that.
 //
@@ -37,6 +37,13 @@ enum class [[nodiscard]] OfferStatus : std::uint8_t{
     kError,          ///< Anything else: too long for this call, or the log has reached its end.
 };
 
+/// Room for one message, in the log itself.
+struct BufferClaim {
+  std::uint8_t* frame_header = nullptr;  ///< Aeron's
+  std::byte* data = nullptr;
+  std::size_t size = 0;
+};
+
 class ExclusivePublication {
  public:
   using AeronHandle = aeron_exclusive_publication_stct;
@@ -45,7 +52,12 @@ class ExclusivePublication {
   ExclusivePublication& operator=(const ExclusivePublication&) = delete;
   ~ExclusivePublication();
 
-  /// Sends one message of at most max_payload_bytes(), copied into the log in place.
+  /// Takes room for a message of at most max_payload_bytes(). With kOk, write `out.data` and call
+  /// commit() at once: subscribers read nothing beyond it until then.
+  OfferStatus try_claim(std::size_t size, BufferClaim& out) noexcept;
+  void commit(const BufferClaim& claim) noexcept;
+
+  /// Both with a copy between them.
   OfferStatus try_claim_and_copy(const void* bytes, std::size_t size) noexcept;
 
   /// Sends one message in as many fragments as it needs. kMessageTooLong when it is longer than

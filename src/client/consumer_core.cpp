@@ -130,15 +130,6 @@ bus::Subscription* ConsumerCore::descriptors() noexcept {
   return in;
 }
 
-/// Good to a duty cycle of the control work, and to a real clock now and then where that is slow.
-Nanos ConsumerCore::coarse_now() noexcept {
-  if (++idle_polls_ % kIdlePollsPerClock == 0) {
-    clock_read_ = client_->clock().mono();
-  }
-  const Nanos coarse{shared_.coarse_mono_ns.load(std::memory_order_relaxed)};
-  return std::max(coarse, clock_read_);
-}
-
 void ConsumerCore::end_poll() noexcept {
   if (!attached_) {
     return;

@@ -19,6 +19,7 @@
 #include "core/consumer/descriptor_message.hpp"
 #include "core/consumer/descriptor_silence.hpp"
 #include "core/consumer/frame_receiver.hpp"
+#include "core/consumer/look_interval.hpp"
 #include "tensorpool/consumer.hpp"
 
 namespace tensorpool::inline v0 {
@@ -72,7 +73,6 @@ class ConsumerCore {
   [[nodiscard]] ConsumerCounters counters() const noexcept;
 
  private:
-  static constexpr std::uint32_t kIdlePollsPerClock = 256;
   static constexpr int kDescriptorsPerDrain = 65536;
   static constexpr int kFarBehindFrames = 32;
 
@@ -90,7 +90,6 @@ class ConsumerCore {
   void on_message(std::span<const std::byte> bytes, Sink&& sink, int limit, int& frames) noexcept;
   template <class Sink>
   int look_at_ring(int limit, bool latest, Sink&& sink) noexcept;
-  [[nodiscard]] Nanos coarse_now() noexcept;
   void end_poll() noexcept;
   [[nodiscard]] auto borrow() noexcept;
 
@@ -101,10 +100,9 @@ class ConsumerCore {
   std::unique_ptr<agents::MappingAgent> agent_;
   Receiver receiver_;
   core::consumer::DescriptorSilence silence_;
+  core::consumer::LookInterval look_;
   std::optional<EpochRef> attached_;
   bus::Subscription* heard_on_ = nullptr;  // compared, never used
-  std::uint32_t idle_polls_ = 0;
-  Nanos clock_read_{};
 
   // The frame that next() or latest() has lent: its check after use is made at the next poll.
   std::optional<FrameRecord> lent_;
@@ -197,9 +195,18 @@ int ConsumerCore::look_at_ring(int limit, bool latest, Sink&& sink) noexcept {
   if (!recover_gaps_ || !receiver_.attached() || receiver_.filling_gap()) {
     return 0;
   }
-  receiver_.start_at_end();
-  if (!silence_.on_idle(receiver_.frame_in_ring(), coarse_now())) [[likely]] {
-    return 0;
+  if (!silence_.blocked()) [[likely]] {
+    // Seldom: the word of the next slot is what the producer writes next, and a look takes its line
+    // away.
+    if (!look_.due()) [[likely]] {
+      return 0;
+    }
+    const Nanos now = client_->clock().mono();
+    look_.looked(now);
+    receiver_.start_at_end();
+    if (!silence_.on_idle(receiver_.frame_in_ring(), now)) [[likely]] {
+      return 0;
+    }
   }
   const int frames = receiver_.follow_ring(limit, latest, sink);
   receiver_.counters().recovered += static_cast<std::uint64_t>(frames);

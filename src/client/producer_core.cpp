@@ -177,16 +177,19 @@ void ProducerCore::send_descriptor() noexcept {
     ++counters.descriptor_closed;
     return;
   }
-  layout::FrameDescriptorMessage& message = writer_.descriptor();
-  if (stamp_descriptors_) {
-    message.timestamp_ns = static_cast<std::uint64_t>(client_->clock().mono().count());
-  }
-  bus::OfferStatus status = out->try_claim_and_copy(&message, sizeof(message));
-  if (status == bus::OfferStatus::kOk) [[likely]] {
-    return;
-  }
+  bus::BufferClaim claim;
+  bus::OfferStatus status = out->try_claim(sizeof(layout::FrameDescriptorMessage), claim);
   if (status == bus::OfferStatus::kAdminAction) {
-    status = out->try_claim_and_copy(&message, sizeof(message));  // W200
+    status = out->try_claim(sizeof(layout::FrameDescriptorMessage), claim);  // W200
+  }
+  if (status == bus::OfferStatus::kOk) [[likely]] {
+    auto& message = *reinterpret_cast<layout::FrameDescriptorMessage*>(claim.data);
+    writer_.write_descriptor(message);
+    if (stamp_descriptors_) {
+      message.timestamp_ns = static_cast<std::uint64_t>(client_->clock().mono().count());
+    }
+    out->commit(claim);
+    return;
   }
   switch (status) {
     case bus::OfferStatus::kOk:

@@ -472,9 +472,14 @@ class FrameReceiver {
   bool read(std::uint64_t seq, const Descriptor* descriptor, Missed missed, Sink&& sink) noexcept {
     const std::uint32_t index = memory_->index_of(seq);
     const auto* const slot = memory_->slot(index);
-    std::size_t end = 0;
-    const ring::ReadStatus status = ring::read_slot<Atom>(
-        *slot, seq, [&]() noexcept { end = ring::copy_header_words<Atom>(slot, words_); });
+    if (validator_.known_pool() < memory_->pools.size()) [[likely]] {
+      // Most often this frame lies where the last one did: its line comes while the header does.
+      __builtin_prefetch(Memory::payload(memory_->pools[validator_.known_pool()], index));
+    }
+    ring::CopiedHeader copied;
+    const ring::ReadStatus status = ring::read_slot<Atom>(*slot, seq, [&]() noexcept {
+      copied = ring::copy_header_words<Atom>(slot, validator_.known_words(), words_);
+    });
     if (status != ring::ReadStatus::kOk) [[unlikely]] {
       count_missed(missed, detail_of(status));
       return false;
@@ -482,7 +487,7 @@ class FrameReceiver {
     ring::FrameFields fields;
     const ring::PoolMemory* pool = nullptr;
     const ring::HeaderVerdict verdict =
-        validator_.judge(words_, end, index, *memory_, fields, pool);
+        validator_.judge(words_, copied, index, *memory_, fields, pool);
     if (verdict != ring::HeaderVerdict::kOk) [[unlikely]] {
       count_missed(Missed::kLate, verdict == ring::HeaderVerdict::kHeaderInvalid
                                       ? counters_.drops_header_invalid

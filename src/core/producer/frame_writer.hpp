@@ -73,7 +73,7 @@ class FrameWriter {
     descriptor_.trace_id = 0;
   }
 
-  /// Copies `payload` into a slot and commits it. With kPublished, `descriptor()` is to be sent
+  /// Copies `payload` into a slot and commits it. With kPublished, its descriptor is to be sent
   /// (W159).
   [[nodiscard]] PublishStatus publish(const TensorInfo& info, std::span<const std::byte> payload,
                                       std::uint64_t timestamp_ns) noexcept {
@@ -134,7 +134,7 @@ class FrameWriter {
     return PublishStatus::kPublished;
   }
 
-  /// Commits the oldest open claim (W181, W185). With kCommitted, `descriptor()` is to be sent.
+  /// Commits the oldest open claim (W181, W185). With kCommitted, its descriptor is to be sent.
   [[nodiscard]] CommitStatus commit(const OpenClaim& claim, const TensorInfo& info,
                                     std::size_t values_bytes, std::uint64_t timestamp_ns) noexcept {
     if (!is_open(claim)) [[unlikely]] {
@@ -164,9 +164,19 @@ class FrameWriter {
     return true;
   }
 
-  /// The descriptor of the frame that was committed last; its timestamp is the caller's to set
-  /// (W191).
-  [[nodiscard]] layout::FrameDescriptorMessage& descriptor() noexcept { return descriptor_; }
+  /// Writes the descriptor of the frame that was committed last; its timestamp is the caller's to
+  /// set (W191).
+  void write_descriptor(layout::FrameDescriptorMessage& out) const noexcept {
+    out = descriptor_;
+    // Not a member of `descriptor_`: a wide copy of a field that was stored a moment ago would wait
+    // for the stores before it, those to the slot included.
+    out.seq = committed_seq_;
+  }
+  [[nodiscard]] layout::FrameDescriptorMessage descriptor() const noexcept {
+    layout::FrameDescriptorMessage message;
+    write_descriptor(message);
+    return message;
+  }
   /// The next number to be assigned (W395).
   [[nodiscard]] std::uint64_t next_seq() const noexcept { return next_seq_; }
   [[nodiscard]] std::uint64_t epoch() const noexcept { return options_.epoch; }
@@ -269,7 +279,7 @@ class FrameWriter {
     }
     ring::commit_write<Atom>(*slot, seq, stores);
     last_timestamp_ns_ = timestamp_ns;
-    descriptor_.seq = seq;
+    committed_seq_ = seq;
     ++counters_.frames_published;
   }
 
@@ -303,7 +313,8 @@ class FrameWriter {
   std::uint32_t template_counter_ = 0;
   std::uint32_t meta_version_ = 0;
   std::uint64_t last_timestamp_ns_ = 0;
-  layout::FrameDescriptorMessage descriptor_{};
+  layout::FrameDescriptorMessage descriptor_{};  // all but its seq
+  std::uint64_t committed_seq_ = 0;
   ProducerCounters counters_;
 };
 

@@ -73,41 +73,54 @@ static_assert(offsetof(layout::Slot, values_len_bytes) == 8 &&
 /// progress stride (W28, W29, W52..W71). Errc::kInvalidParams in any other case, with the field.
 [[nodiscard]] Result<tensor::Layout> decode_tensor_words(const SlotWords& words) noexcept;
 
-/// Copies what a reader interprets out of the slot whose commit word is `slot`. Returns the end of
-/// the tensor words that were copied: kSlotTensor3EndWord, or kSlotTensorEndWord with more than
-/// three dimensions.
+/// What copy_header_words found besides the words.
+struct CopiedHeader {
+  /// kSlotTensor3EndWord, or kSlotTensorEndWord with more than three dimensions.
+  std::size_t end = 0;
+  /// 0 when the tensor words equal those of `known`.
+  std::uint64_t difference = 0;
+};
+
+/// Copies what a reader interprets out of the slot whose commit word is `slot`, and compares its
+/// tensor words with `known` on the way: a comparison of the copy would wait for the stores that
+/// made it.
 template <class Atom>
-[[nodiscard]] std::size_t copy_header_words(const typename Atom::Word* slot,
-                                            SlotWords& out) noexcept {
+[[nodiscard]] CopiedHeader copy_header_words(const typename Atom::Word* slot,
+                                             const SlotWords& known, SlotWords& out) noexcept {
   for (std::size_t k = layout::kSlotFrameFirstWord; k < layout::kSlotFrameEndWord; ++k) {
     out[k] = load_header_word<Atom>(slot[k]);
   }
-  for (std::size_t k = layout::kSlotTensorFirstWord; k < layout::kSlotTensor3EndWord; ++k) {
-    out[k] = load_header_word<Atom>(slot[k]);
-  }
+  CopiedHeader copied{.end = layout::kSlotTensor3EndWord};
+  const auto copy_tensor_words = [&](std::size_t first, std::size_t end) noexcept {
+    for (std::size_t k = first; k < end; ++k) {
+      const std::uint64_t word = load_header_word<Atom>(slot[k]);
+      out[k] = word;
+      copied.difference |= word ^ known[k];
+    }
+  };
+  copy_tensor_words(layout::kSlotTensorFirstWord, layout::kSlotTensor3EndWord);
   constexpr std::size_t kNdimsWord = offsetof(layout::Slot, ndims) / 8;
   constexpr unsigned kNdimsShift = offsetof(layout::Slot, ndims) % 8 * 8;
   const auto ndims = static_cast<std::uint8_t>(out[kNdimsWord] >> kNdimsShift);
-  if (ndims <= 3) [[likely]] {
-    return layout::kSlotTensor3EndWord;
+  if (ndims > 3) [[unlikely]] {
+    copy_tensor_words(layout::kSlotTensor3EndWord, layout::kSlotTensorEndWord);
+    copied.end = layout::kSlotTensorEndWord;
   }
-  for (std::size_t k = layout::kSlotTensor3EndWord; k < layout::kSlotTensorEndWord; ++k) {
-    out[k] = load_header_word<Atom>(slot[k]);
-  }
-  return layout::kSlotTensorEndWord;
+  return copied;
 }
 
 /// Judges copied headers. Keeps the last tensor description that passed, so that a stream of equal
 /// frames is validated once and compared afterwards.
 class HeaderValidator {
  public:
-  /// Judges `words[.. end)` as the header of slot `index`. With kOk, `tensor()` is the description
-  /// and the payload lies in `*pool`.
+  /// Judges `words[.. copied.end)` as the header of slot `index`; `copied` tells how they compare
+  /// with `known_words()`. With kOk, `tensor()` is the description and the payload lies in `*pool`.
   template <class Atom>
-  [[nodiscard]] HeaderVerdict judge(const SlotWords& words, std::size_t end, std::uint32_t index,
-                                    const StreamMemory<Atom>& memory, FrameFields& fields,
-                                    const PoolMemory*& pool) noexcept {
-    if (!same_tensor(words, end) && !learn_tensor(words, end)) [[unlikely]] {
+  [[nodiscard]] HeaderVerdict judge(const SlotWords& words, const CopiedHeader& copied,
+                                    std::uint32_t index, const StreamMemory<Atom>& memory,
+                                    FrameFields& fields, const PoolMemory*& pool) noexcept {
+    if ((copied.difference != 0 || copied.end != known_end_) && !learn_tensor(words, copied.end))
+        [[unlikely]] {
       return HeaderVerdict::kHeaderInvalid;
     }
     fields = decode_frame_words(words);
@@ -124,14 +137,15 @@ class HeaderValidator {
   /// The description that passed last. Precondition: a call of `judge` returned kOk.
   [[nodiscard]] const tensor::Layout& tensor() const noexcept { return tensor_; }
 
+  /// The words of that description; what they are before is of no account.
+  [[nodiscard]] const SlotWords& known_words() const noexcept { return known_; }
+
+  /// The pool of the last frame, for an early look at its payload. May be out of range.
+  [[nodiscard]] std::size_t known_pool() const noexcept { return known_pool_; }
+
   void reset() noexcept { *this = HeaderValidator(); }
 
  private:
-  [[nodiscard]] bool same_tensor(const SlotWords& words, std::size_t end) const noexcept {
-    return end == known_end_ &&
-           std::memcmp(&words[layout::kSlotTensorFirstWord], &known_[layout::kSlotTensorFirstWord],
-                       (end - layout::kSlotTensorFirstWord) * 8) == 0;
-  }
   [[gnu::cold]] bool learn_tensor(const SlotWords& words, std::size_t end) noexcept;
 
   template <class Atom>

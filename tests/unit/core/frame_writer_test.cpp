@@ -60,7 +60,7 @@ TEST(FrameWriter, numbers_frames_from_zero_and_describes_each) {
   Fixture fixture;
   for (std::uint64_t seq = 0; seq < 12; ++seq) {  // three laps, nobody reads
     ASSERT_EQ(fixture.publish(8, 500 + seq), PublishStatus::kPublished);
-    const auto& descriptor = fixture.sut.descriptor();
+    const auto descriptor = fixture.sut.descriptor();
     EXPECT_EQ(descriptor.stream_id, 7U);
     EXPECT_EQ(descriptor.epoch, 3U);
     EXPECT_EQ(descriptor.seq, seq);
