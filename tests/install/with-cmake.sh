@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the project $2 with CMake against the installed tree, linked with the $1 (shared, static) library, and runs it.
+# Builds the examples in $2 with CMake against the installed tree, linked with the $1 (shared, static) library, and runs
+# them: one alone, then a publisher and two readers.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
@@ -11,5 +12,12 @@ esac
   "-DCMAKE_CXX_COMPILER=$CXX" -DCMAKE_CXX_FLAGS='-Wall -Wextra -Wconversion -Wold-style-cast -Werror' \
   -DCMAKE_FIND_USE_SYSTEM_PACKAGE_REGISTRY=OFF
 "$CMAKE" --build "$work"
-expect_linkage "$1" "$work/first_stream"
+for example in first_stream publish receive; do
+  expect_linkage "$1" "$work/$example"
+done
 "$work/first_stream"
+"$work/publish" 5000 &
+"$work/receive" 100 --direct &
+"$work/receive" 500
+wait -n
+wait -n
