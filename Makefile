@@ -51,7 +51,7 @@ test-aarch64: setup-aarch64 ## cross build for aarch64; unit, codec and ring tes
 .PHONY: sim
 sim: setup-test ## the simulator: SEEDS=N of them, from SEED=X on (sim/README.md)
 	@tools/build-preset release tp-sim
-	@build/release/sim/tp-sim --seeds $(or $(SEEDS),1000) $(if $(SEED),--seed $(SEED))
+	@build/release/sim/tp-sim --jobs $$(nproc) --seeds $(or $(SEEDS),1000) $(if $(SEED),--seed $(SEED))
 
 .PHONY: model
 model: setup-test ## model checking of the ring, larger rings than in make test; some minutes

@@ -8,7 +8,9 @@
 #include <chrono>
 #include <cstdio>
 #include <map>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "report.hpp"
 #include "source_hash.hpp"
@@ -27,9 +29,11 @@ const std::map<std::string, PlantedBug> kBugs = {
     {"keeps-mapping", PlantedBug::kKeepsMapping},
     {"believes-announces", PlantedBug::kBelievesAnnounces},
     {"mute-after-restart", PlantedBug::kMuteAfterRestart},
+    {"crash", PlantedBug::kCrash},
 };
-const std::map<std::string, Failure> kExpectations = {{"safety", Failure::kSafety},
-                                                      {"liveness", Failure::kLiveness}};
+unsigned long long wide(std::uint64_t value) {
+  return value;
+}
 
 /// Of continuous integration: changes with the sources and once a day, and is always printed.
 std::uint64_t seed_of_today() {
@@ -38,133 +42,155 @@ std::uint64_t seed_of_today() {
                               std::chrono::duration_cast<std::chrono::hours>(now).count() / 24);
 }
 
+const char* kind_of(int code) {
+  switch (code) {
+    case kSafetyBroken:
+      return "safety";
+    case kLivenessBroken:
+      return "liveness";
+    case kPromiseBroken:
+      return "too tame";
+    default:
+      return "crash";
+  }
+}
+
+int exit_code_of(Failure failure) {
+  switch (failure) {
+    case Failure::kSafety:
+      return kSafetyBroken;
+    case Failure::kLiveness:
+      return kLivenessBroken;
+    case Failure::kTooTame:
+      return kPromiseBroken;
+    case Failure::kNone:
+      break;
+  }
+  return kFine;
+}
+
 class Program {
  public:
   int main(int argc, char** argv);
 
  private:
-  [[nodiscard]] bool goes_on() const {
-    return limit_s_ > 0 ? report_.seconds() < limit_s_ : report_.seeds() < seeds_;
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
   }
-  int run_seeds(Watched& watched);
-  int finish();
-  [[nodiscard]] int failed(std::uint64_t seed, const Verdict& verdict) const;
-  void print_replay(std::uint64_t seed) const;
+  /// In a worker: every jobs_-th seed; stops at the first that fails.
+  int run_seeds(Worker& worker, std::uint32_t index) const;
+  void print_progress(std::span<const Worker> workers) const;
+  void print_failure(const Outcome& outcome) const;
+  int finish(std::span<const Worker> workers) const;
   [[nodiscard]] std::FILE* failures() const { return json_ ? stderr : stdout; }
 
   std::string name_;
   std::string bug_name_;
-  std::string seed_text_;
   std::uint64_t first_seed_ = 0;
   std::uint64_t seeds_ = 1;
+  std::uint32_t jobs_ = 1;
   double limit_s_ = 0;
   bool json_ = false;
   bool demand_ = false;
+  bool on_terminal_ = false;
   PlantedBug bug_ = PlantedBug::kNone;
-  Failure expected_ = Failure::kNone;
-  Report report_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 
 int Program::main(int argc, char** argv) {
   name_ = argv[0];
   CLI::App app("Deterministic simulator of tensorpool: one seed decides everything.", "tp-sim");
-  std::string expected;
-  app.add_option("--seed", seed_text_, "first seed (default: hash of the sources xor the day)");
+  std::string seed_text;
+  app.add_option("--seed", seed_text, "first seed (default: hash of the sources xor the day)");
   app.add_option("--seeds", seeds_, "number of seeds, counted up from the first");
   app.add_option("--seconds", limit_s_, "run for this long instead");
+  app.add_option("--jobs", jobs_, "processes that share the seeds")->check(CLI::Range(1, 1024));
   app.add_flag("--json", json_, "report as one JSON object");
   app.add_flag("--demand-marks", demand_, "fail when a marked path was never taken");
-  app.add_option("--bug", bug_name_, "plant a bug")->check(CLI::IsMember(kBugs));
-  app.add_option("--expect", expected, "succeed only when this kind of failure is found")
-      ->check(CLI::IsMember(kExpectations));
+  app.add_option("--bug", bug_name_, "plant a bug, which is to be found")
+      ->check(CLI::IsMember(kBugs));
   try {
     app.parse(argc, argv);
-    first_seed_ = seed_text_.empty() ? seed_of_today() : std::stoull(seed_text_, nullptr, 0);
+    first_seed_ = seed_text.empty() ? seed_of_today() : std::stoull(seed_text, nullptr, 0);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kFine : kUsage;
   } catch (const std::exception&) {
-    std::fprintf(stderr, "tp-sim: --seed: not a number: %s\n", seed_text_.c_str());
+    std::fprintf(stderr, "tp-sim: --seed: not a number: %s\n", seed_text.c_str());
     return kUsage;
   }
   bug_ = bug_name_.empty() ? PlantedBug::kNone : kBugs.at(bug_name_);
-  expected_ = expected.empty() ? Failure::kNone : kExpectations.at(expected);
+  on_terminal_ = !json_ && ::isatty(STDOUT_FILENO) != 0;
   if (!json_) {
-    std::printf("first seed 0x%llx\n", static_cast<unsigned long long>(first_seed_));
-    std::fflush(stdout);
+    std::printf("first seed 0x%llx\n", wide(first_seed_));
   }
-  return supervise([this](Watched& watched) { return run_seeds(watched); },
-                   [this](std::uint64_t seed) {
-                     print_replay(seed);
-                     std::fprintf(failures(), "crash\n");
-                     std::fflush(failures());
-                   });
+  int code = kFine;
+  const Outcome outcome = supervise(
+      jobs_, [this](Worker& worker, std::uint32_t index) { return run_seeds(worker, index); },
+      [&](std::span<const Worker> workers, bool ended) {
+        print_progress(workers);
+        code = ended ? finish(workers) : code;
+      });
+  if (outcome.code != kFine) {
+    print_failure(outcome);
+    return outcome.code;
+  }
+  return code;
 }
 
-int Program::run_seeds(Watched& watched) {
-  std::FILE* const terminal = ::isatty(STDOUT_FILENO) != 0 ? stdout : nullptr;
-  for (std::uint64_t seed = first_seed_; goes_on(); ++seed) {
-    watched.seed.store(seed);
+int Program::run_seeds(Worker& worker, std::uint32_t index) const {
+  for (std::uint64_t k = index; limit_s_ > 0 ? seconds() < limit_s_ : k < seeds_; k += jobs_) {
+    const std::uint64_t seed = first_seed_ + k;
+    worker.seed.store(seed);
     World world(Scenario::draw(seed), bug_);
     world.run();
-    report_.add(world.stats());
+    worker.total += world.stats();
+    worker.seeds.fetch_add(1);
+    worker.events.store(worker.total.events);
     if (world.verdict().failed()) {
-      if (expected_ == Failure::kNone) {
-        return failed(seed, world.verdict());
-      }
-      if (world.verdict().failure() == expected_) {
-        std::printf(
-            "found by seed 0x%llx, the %llu. one: %s\n", static_cast<unsigned long long>(seed),
-            static_cast<unsigned long long>(report_.seeds()), world.verdict().what().c_str());
-        return kFine;
-      }
-    }
-    if (terminal != nullptr && !json_ && report_.seeds() % 16 == 0) {
-      report_.print_progress(terminal);
+      std::fprintf(stderr, "%s\n", world.verdict().what().c_str());
+      world.verdict().print_notes(stderr);
+      return exit_code_of(world.verdict().failure());
     }
   }
-  if (terminal != nullptr && !json_) {
-    std::fprintf(terminal, "\r\033[K");
-  }
-  return finish();
+  store_marks(worker);
+  return kFine;
 }
 
-int Program::finish() {
+void Program::print_progress(std::span<const Worker> workers) const {
+  if (!on_terminal_) {
+    return;
+  }
+  std::uint64_t seeds = 0;
+  std::uint64_t events = 0;
+  for (const Worker& worker : workers) {
+    seeds += worker.seeds.load();
+    events += worker.events.load();
+  }
+  std::printf("\r\033[K%llu seeds, %.0f s, %.0f events/s ", wide(seeds), seconds(),
+              static_cast<double>(events) / seconds());
+  std::fflush(stdout);
+}
+
+int Program::finish(std::span<const Worker> workers) const {
+  const Report report(workers, seconds());
   if (json_) {
-    report_.print_json(stdout, first_seed_);
+    report.print_json(stdout, first_seed_);
   } else {
-    report_.print_text(stdout);
+    std::printf("%s", on_terminal_ ? "\r\033[K" : "");
+    report.print_text(stdout);
   }
-  if (expected_ != Failure::kNone) {
-    std::fprintf(failures(), "the planted bug was not found\n");
-    return kPromiseBroken;
-  }
-  const auto shortcomings = demand_ ? report_.shortcomings() : std::vector<std::string>{};
+  const auto shortcomings = demand_ ? report.shortcomings() : std::vector<std::string>{};
   for (const std::string& shortcoming : shortcomings) {
     std::fprintf(failures(), "%s\n", shortcoming.c_str());
   }
   return shortcomings.empty() ? kFine : kPromiseBroken;
 }
 
-int Program::failed(std::uint64_t seed, const Verdict& verdict) const {
-  print_replay(seed);
-  const char* kind = "safety";
-  int code = kSafetyBroken;
-  if (verdict.failure() == Failure::kLiveness) {
-    kind = "liveness";
-    code = kLivenessBroken;
-  } else if (verdict.failure() == Failure::kTooTame) {
-    kind = "too tame";
-    code = kPromiseBroken;
-  }
-  std::fprintf(failures(), "%s: %s\n", kind, verdict.what().c_str());
-  verdict.print_notes(failures());
-  return code;
-}
-
-void Program::print_replay(std::uint64_t seed) const {
-  std::fprintf(failures(), "%s%s --seed 0x%llx%s%s\n", isatty(STDOUT_FILENO) != 0 ? "\r\033[K" : "",
-               name_.c_str(), static_cast<unsigned long long>(seed),
-               bug_name_.empty() ? "" : " --bug ", bug_name_.c_str());
+void Program::print_failure(const Outcome& outcome) const {
+  std::fprintf(failures(), "%s%s --seed 0x%llx%s%s\n", on_terminal_ ? "\r\033[K" : "",
+               name_.c_str(), wide(outcome.seed), bug_name_.empty() ? "" : " --bug ",
+               bug_name_.c_str());
+  std::fprintf(failures(), "%s: %s", kind_of(outcome.code), outcome.said.c_str());
 }
 
 }  // namespace

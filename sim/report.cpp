@@ -9,17 +9,6 @@ namespace {
 
 using base::simulation::Mark;
 
-std::vector<const Mark*> marks_by_name() {
-  std::vector<const Mark*> marks;
-  for (const Mark* mark = Mark::first(); mark != nullptr; mark = mark->next) {
-    marks.push_back(mark);
-  }
-  std::sort(marks.begin(), marks.end(), [](const Mark* a, const Mark* b) {
-    return std::string_view(a->name) < std::string_view(b->name);
-  });
-  return marks;
-}
-
 struct Row {
   const char* name;
   std::uint64_t RunStats::*value;
@@ -44,11 +33,30 @@ unsigned long long wide(std::uint64_t value) {
 
 }  // namespace
 
+void store_marks(Worker& worker) {
+  std::size_t index = 0;
+  for (const Mark* mark = Mark::first(); mark != nullptr; mark = mark->next) {
+    worker.marks.at(index++) = mark->hits;
+  }
+}
+
+Report::Report(std::span<const Worker> workers, double seconds)
+    : workers_(workers.size()), seconds_(seconds) {
+  for (const Worker& worker : workers) {
+    total_ += worker.total;
+    seeds_ += worker.seeds.load();
+    std::size_t index = 0;
+    for (const Mark* mark = Mark::first(); mark != nullptr; mark = mark->next) {
+      marks_[mark->name] += worker.marks.at(index++);
+    }
+  }
+}
+
 void Report::print_text(std::FILE* out) const {
-  std::fprintf(out, "%llu seeds in %.1f s: %.1f seeds/s, %.0f events/s, %.0f steps/s\n",
-               wide(seeds_), seconds(), static_cast<double>(seeds_) / seconds(),
-               static_cast<double>(total_.events) / seconds(),
-               static_cast<double>(total_.steps) / seconds());
+  std::fprintf(
+      out, "%llu seeds in %.1f s by %zu processes: %.1f seeds/s, %.0f events/s, %.0f steps/s\n",
+      wide(seeds_), seconds_, workers_, static_cast<double>(seeds_) / seconds_,
+      static_cast<double>(total_.events) / seconds_, static_cast<double>(total_.steps) / seconds_);
   std::fprintf(out, "%-22s %16s %14s\n", "", "all", "per seed");
   for (const Row& row : kRows) {
     std::fprintf(out, "%-22s %16llu %14.1f\n", row.name, wide(total_.*row.value),
@@ -58,31 +66,26 @@ void Report::print_text(std::FILE* out) const {
                std::chrono::duration<double>(total_.virtual_time).count(),
                per_seed(static_cast<std::uint64_t>(total_.virtual_time.count())) / 1e9);
   std::fprintf(out, "marks\n");
-  for (const Mark* mark : marks_by_name()) {
-    std::fprintf(out, "%16llu  %s\n", wide(mark->hits), mark->name);
+  for (const auto& [name, hits] : marks_) {
+    std::fprintf(out, "%16llu  %s\n", wide(hits), name.c_str());
   }
 }
 
 void Report::print_json(std::FILE* out, std::uint64_t first_seed) const {
-  std::fprintf(out, R"({"v": 1, "first_seed": "0x%llx", "seeds": %llu, "wall_s": %.3f)",
-               wide(first_seed), wide(seeds_), seconds());
+  std::fprintf(
+      out, R"({"v": 1, "first_seed": "0x%llx", "seeds": %llu, "wall_s": %.3f, "processes": %zu)",
+      wide(first_seed), wide(seeds_), seconds_, workers_);
   for (const Row& row : kRows) {
     std::fprintf(out, R"(, "%s": %llu)", row.name, wide(total_.*row.value));
   }
   std::fprintf(out, R"(, "virtual_s": %.3f, "marks": {)",
                std::chrono::duration<double>(total_.virtual_time).count());
   const char* separator = "";
-  for (const Mark* mark : marks_by_name()) {
-    std::fprintf(out, R"(%s"%s": %llu)", separator, mark->name, wide(mark->hits));
+  for (const auto& [name, hits] : marks_) {
+    std::fprintf(out, R"(%s"%s": %llu)", separator, name.c_str(), wide(hits));
     separator = ", ";
   }
   std::fprintf(out, "}}\n");
-}
-
-void Report::print_progress(std::FILE* out) const {
-  std::fprintf(out, "\r%llu seeds, %.0f s, %.0f events/s ", wide(seeds_), seconds(),
-               static_cast<double>(total_.events) / seconds());
-  std::fflush(out);
 }
 
 std::vector<std::string> Report::shortcomings() const {
@@ -95,9 +98,9 @@ std::vector<std::string> Report::shortcomings() const {
   demand(per_seed(total_.crashes), 1, "crashes");
   demand(per_seed(total_.messages_lost + total_.messages_doubled), 20, "lost or doubled messages");
   demand(per_seed(total_.laps), 1, "laps");
-  for (const Mark* mark : marks_by_name()) {
-    if (mark->hits == 0) {
-      list.push_back(std::string("never reached: ") + mark->name);
+  for (const auto& [name, hits] : marks_) {
+    if (hits == 0) {
+      list.push_back("never reached: " + name);
     }
   }
   return list;

@@ -1,30 +1,26 @@
 // What all runs of a program did together: totals, speed, histogram of marks.
 #pragma once
 
-#include <chrono>
 #include <cstdio>
+#include <map>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "world.hpp"
+#include "supervise.hpp"
 
 namespace tensorpool::inline v0::sim {
 
+/// Writes the hits of this process's marks where its parent finds them.
+void store_marks(Worker& worker);
+
 class Report {
  public:
-  void add(const RunStats& run) {
-    total_ += run;
-    ++seeds_;
-  }
-  [[nodiscard]] std::uint64_t seeds() const { return seeds_; }
-  [[nodiscard]] double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-  }
+  /// What the workers did, all of whom have ended.
+  explicit Report(std::span<const Worker> workers, double seconds);
 
   void print_text(std::FILE* out) const;
   void print_json(std::FILE* out, std::uint64_t first_seed) const;
-  /// One line, over the one before; for terminals.
-  void print_progress(std::FILE* out) const;
 
   /// What a run has to do on average (crash, 20 lost or doubled messages, lap) and did not, and
   /// marks that were never hit.
@@ -35,9 +31,14 @@ class Report {
     return seeds_ == 0 ? 0 : static_cast<double>(count) / static_cast<double>(seeds_);
   }
 
+  /// A name, and how often it was reached.
+  using Marks = std::map<std::string, std::uint64_t>;
+
   RunStats total_;
+  Marks marks_;
   std::uint64_t seeds_ = 0;
-  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::size_t workers_;
+  double seconds_;
 };
 
 }  // namespace tensorpool::inline v0::sim

@@ -1,16 +1,28 @@
-// Runs the simulation in a child process, so that a crash of the code under test is reported like
-// any other failure: the command that replays it first, then what the child had to say.
+// Runs the simulation in child processes: on several cores, and so that a crash of the code under
+// test is reported like any other failure.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <span>
+#include <string>
+
+#include "world.hpp"
 
 namespace tensorpool::inline v0::sim {
 
-/// What the child shares with its parent.
-struct Watched {
-  std::atomic<std::uint64_t> seed;  ///< that is being run
+/// What a worker shares with its parent.
+struct Worker {
+  static constexpr std::size_t kMarksMax = 256;
+
+  std::atomic<std::uint64_t> seed;    ///< that is being run
+  std::atomic<std::uint64_t> seeds;   ///< that were run
+  std::atomic<std::uint64_t> events;  ///< of those
+  // Complete when the worker has ended.
+  RunStats total;
+  std::array<std::uint64_t, kMarksMax> marks;  ///< hits, in the order of Mark::first()
 };
 
 enum ExitCode : int {
@@ -19,12 +31,21 @@ enum ExitCode : int {
   kCrash = 3,
   kSafetyBroken = 4,
   kLivenessBroken = 5,
-  kPromiseBroken = 6,  ///< a mark was never hit, a run was too tame, or a planted bug was not found
+  kPromiseBroken = 6,  ///< a mark was never hit, or a run was too tame
 };
 
-/// Runs `work` in a child and returns its exit code, or kCrash after `report_crash(seed)` when the
-/// child did not end by itself.
-[[nodiscard]] int supervise(const std::function<int(Watched&)>& work,
-                            const std::function<void(std::uint64_t seed)>& report_crash);
+/// How the workers ended: the first failure, or kFine.
+struct Outcome {
+  int code = kFine;
+  std::uint64_t seed = 0;  ///< that the failed worker was running
+  std::string said;        ///< what it wrote to stderr
+};
+
+/// Runs `work(worker, index)` in `jobs` processes until all have ended well or one has failed.
+/// Calls `report` now and then, at least once a second, the last time with `ended` when all have
+/// ended well.
+[[nodiscard]] Outcome supervise(
+    std::uint32_t jobs, const std::function<int(Worker& worker, std::uint32_t index)>& work,
+    const std::function<void(std::span<const Worker> workers, bool ended)>& report);
 
 }  // namespace tensorpool::inline v0::sim

@@ -86,6 +86,9 @@ void World::plant(PlantedBug bug) {
     case PlantedBug::kMuteAfterRestart:
       producer_->mutes_after_restart = true;
       break;
+    case PlantedBug::kCrash:
+      crashes_ = true;
+      break;
   }
 }
 
@@ -376,6 +379,7 @@ void World::let_others_run() {
 // ---- the end ----
 
 void World::heal() {
+  TP_ASSERT(!crashes_);
   environment_.healed = true;
   environment_.verdict.note(environment_.clock.mono(), "world", 0, "heals");
   environment_.descriptors.heal();

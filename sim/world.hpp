@@ -23,6 +23,7 @@ enum class PlantedBug : std::uint8_t {
   kKeepsMapping,
   kBelievesAnnounces,
   kMuteAfterRestart,
+  kCrash,  ///< of the simulated code itself
 };
 
 /// What a run did.
@@ -111,6 +112,7 @@ class World final : private Steps::Preemptor {
   Nanos started_{};
   Nanos heal_at_{};
   int depth_ = 0;
+  bool crashes_ = false;
   RunStats stats_;
 };
 
