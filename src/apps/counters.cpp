@@ -112,6 +112,14 @@ std::uint64_t frames_lost(const ConsumerCounters& counters) noexcept {
          counters.drops_rate_limited;
 }
 
+ConsumerCounters without_losses_of(ConsumerCounters now, const ConsumerCounters& before) noexcept {
+  for (const auto& row : kConsumerRows) {
+    now.*row.counter -= row.name.starts_with("drops_") ? before.*row.counter : 0;
+  }
+  now.implausible -= before.implausible;  // a part of drops_late
+  return now;
+}
+
 std::vector<std::string> troubles(const ProducerCounters& counters) {
   return to_lines<ProducerCounters>(kProducerRows, counters);
 }

@@ -20,6 +20,10 @@ namespace tensorpool::inline v0::apps {
 /// nor what was published before it came.
 [[nodiscard]] std::uint64_t frames_lost(const ConsumerCounters& counters) noexcept;
 
+/// `now` without the losses that `before` had counted already.
+[[nodiscard]] ConsumerCounters without_losses_of(ConsumerCounters now,
+                                                 const ConsumerCounters& before) noexcept;
+
 /// One line for each counter that tells of a loss or of trouble and is not 0, with what it means.
 [[nodiscard]] std::vector<std::string> troubles(const ProducerCounters& counters);
 [[nodiscard]] std::vector<std::string> troubles(const ConsumerCounters& counters);

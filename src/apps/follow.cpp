@@ -8,6 +8,7 @@
 #include <chrono>
 #include <limits>
 
+#include "apps/inspect.hpp"
 #include "apps/options.hpp"
 #include "apps/text.hpp"
 #include "core/naming/stream_names.hpp"
@@ -26,6 +27,16 @@ constexpr Nanos kLostFor = std::chrono::seconds(3);
 bool file_is_gone(const std::string& region_uri) {
   const auto uri = core::region::parse_region_uri(region_uri);
   return uri && ::access(std::string(uri->path).c_str(), F_OK) != 0 && errno == ENOENT;
+}
+
+/// The number of the newest frame that a ring holds; 0 where there is none, or it cannot be read.
+std::uint64_t newest_in(const std::string& region_uri) {
+  const auto uri = core::region::parse_region_uri(region_uri);
+  if (!uri) {
+    return 0;
+  }
+  const Result<RegionReport> report = inspect_region(std::string(uri->path));
+  return report && report->newest ? report->newest->seq : 0;
 }
 
 }  // namespace
@@ -94,8 +105,8 @@ Result<Follower> Follower::create(const FollowOptions& options, const std::atomi
   if (!wanted) {
     return fail(wanted.error());
   }
-  Result<Client> client = Client::create(
-      {.aeron_dir = options.aeron_dir, .allowed_base_dirs = {options.shm_dir}});
+  Result<Client> client =
+      Client::create({.aeron_dir = options.aeron_dir, .allowed_base_dirs = {options.shm_dir}});
   if (!client) {
     return fail(client.error());
   }
@@ -109,6 +120,7 @@ Result<Follower> Follower::create(const FollowOptions& options, const std::atomi
   ConsumerOptions reading = {
       .stream_id = stream->stream_id,
       .name = stream->name,
+      .max_outstanding_seq_gap = 0,  // a resync gives up frames that the ring still holds
       .descriptor_stream_id = options.descriptor_stream_id.value_or(usual_id)};
   std::optional<Consumer> presence;
   if (options.direct) {
@@ -120,6 +132,7 @@ Result<Follower> Follower::create(const FollowOptions& options, const std::atomi
     reading.mode = FollowMode::kDirect;
   }
   reading.on_event = [&told = *notes](const ConsumerEvent& event) { told.on_event(event); };
+  const std::uint64_t newest = newest_in(stream->header_region_uri);
   Result<Consumer> consumer = client->create_consumer(reading);
   if (!consumer) {
     return fail(consumer.error());
@@ -129,7 +142,22 @@ Result<Follower> Follower::create(const FollowOptions& options, const std::atomi
       stream->summary.empty() ? "" : ": " + stream->summary, stream->nslots,
       stream->pools.empty() ? "nothing" : bytes_text(stream->pools.front().stride_bytes)));
   return Follower(std::move(notes), std::move(*client), std::move(*consumer), std::move(presence),
-                  std::move(*stream));
+                  std::move(*stream), newest);
+}
+
+std::optional<FrameView> Follower::next(bool latest) {
+  for (;;) {
+    std::optional<FrameView> frame = latest ? consumer_.latest() : consumer_.next();
+    if (!frame || any_frame_) {
+      return frame;
+    }
+    before_first_ = consumer_.counters();
+    if (frame->epoch() != epoch_at_start_ || frame->seq() >= newest_at_start_) {
+      any_frame_ = true;
+      presence_.reset();
+      return frame;
+    }
+  }
 }
 
 bool Follower::has_ended(Nanos now) {

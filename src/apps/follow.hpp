@@ -11,6 +11,7 @@
 #include <string>
 
 #include "apps/console.hpp"
+#include "apps/counters.hpp"
 #include "apps/stream_lookup.hpp"
 #include "tensorpool/client.hpp"
 #include "tensorpool/consumer.hpp"
@@ -60,9 +61,16 @@ class Follower {
   [[nodiscard]] static Result<Follower> create(const FollowOptions& options,
                                                const std::atomic<bool>& stop, Console& console);
 
-  [[nodiscard]] Consumer& consumer() noexcept { return consumer_; }
-  /// To be called once frames come.
-  void on_first_frame() noexcept { presence_.reset(); }
+  /// The next frame, or the newest, of those published since the follower came. The view is valid
+  /// until the next call.
+  [[nodiscard]] std::optional<FrameView> next(bool latest = false);
+
+  /// Losses are those since the first frame that `next` gave. A subscription begins with
+  /// descriptors left over from the subscriber before it; then they, and all that was published in
+  /// between, for nobody, are tracked and count as lost (W258, W260, W264).
+  [[nodiscard]] ConsumerCounters counters() const noexcept {
+    return without_losses_of(consumer_.counters(), before_first_);
+  }
   /// As it was announced when it was found.
   [[nodiscard]] const StreamInfo& stream() const noexcept { return stream_; }
 
@@ -76,18 +84,25 @@ class Follower {
 
  private:
   Follower(std::unique_ptr<EventNotes> notes, Client client, Consumer consumer,
-           std::optional<Consumer> presence, StreamInfo stream) noexcept
+           std::optional<Consumer> presence, StreamInfo stream,
+           std::uint64_t newest_at_start) noexcept
       : notes_(std::move(notes)),
         client_(std::move(client)),
         consumer_(std::move(consumer)),
         presence_(std::move(presence)),
-        stream_(std::move(stream)) {}
+        stream_(std::move(stream)),
+        epoch_at_start_(stream_.epoch),
+        newest_at_start_(newest_at_start) {}
 
   std::unique_ptr<EventNotes> notes_;  // goes after those who call it
   Client client_;
   Consumer consumer_;                 // goes before the client
   std::optional<Consumer> presence_;  // of a direct reader without a frame so far
   StreamInfo stream_;
+  std::uint64_t epoch_at_start_;
+  std::uint64_t newest_at_start_;
+  bool any_frame_ = false;
+  ConsumerCounters before_first_;
   Nanos gone_since_{};  // 0: not gone
 };
 

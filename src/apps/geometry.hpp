@@ -17,7 +17,7 @@ struct GeometryRequest {
   std::uint64_t frame_bytes = 0;
   double rate_hz = 0;  ///< 0: not known
   Nanos slack = std::chrono::milliseconds(100);
-  std::uint32_t slots = 0;                ///< 0: to be chosen
+  std::uint32_t slots = 0;  ///< 0: to be chosen
   std::string shm_dir = "/dev/shm";
   std::optional<std::uint64_t> frames{};  ///< of a stream that ends: all of them, where known
 };

@@ -72,11 +72,18 @@ Figures figures_of(const Window& window, Nanos span, const ConsumerCounters& cou
           .lost = frames_lost(counters)};
 }
 
-std::string to_text(const Figures& f) {
-  return fmt::format("{:>12}  interval p50 {} p99 {} max {}  jitter {}  {}  lost {}",
-                     rate_text(f.rate_hz), duration_text(f.p50), duration_text(f.p99),
-                     duration_text(f.max), duration_text(f.jitter),
+std::string rate_part(const Figures& f) {
+  return fmt::format("{:>12}  {}  lost {}", rate_text(f.rate_hz),
                      megabytes_text(f.bytes_per_second), grouped(f.lost));
+}
+
+std::string interval_part(const Figures& f) {
+  return fmt::format("interval p50 {} p99 {} max {} jitter {}", duration_text(f.p50),
+                     duration_text(f.p99), duration_text(f.max), duration_text(f.jitter));
+}
+
+std::string to_text(const Figures& f) {
+  return rate_part(f) + "  " + interval_part(f);
 }
 
 nlohmann::ordered_json to_json(const Figures& f, const char* kind, Nanos span) {
@@ -111,7 +118,7 @@ class Meter {
     window_.reset(start);
     heard_ = start;
     while (!stop_.load(std::memory_order_relaxed) && !reader_gone_) {
-      const std::optional<FrameView> frame = follower_.consumer().next();
+      const std::optional<FrameView> frame = follower_.next();
       const Nanos now = clock_.mono();
       if (frame) {
         take(*frame, now);
@@ -137,10 +144,7 @@ class Meter {
   void take(const FrameView& frame, Nanos now) {
     const std::optional<std::uint64_t> stamp = frame.timestamp_ns();
     const Nanos at = stamp ? Nanos(static_cast<std::int64_t>(*stamp)) : now;
-    if (all_.frames == 0) {
-      all_.since = at;
-      follower_.on_first_frame();
-    }
+    all_.since = all_.frames == 0 ? at : all_.since;
     if (last_at_ && frame.epoch() == last_epoch_ && frame.seq() == last_seq_ + 1) {
       window_.intervals.record(at - *last_at_);
     }
@@ -156,12 +160,11 @@ class Meter {
 
   void report(Nanos now) {
     follower_.look_around(now);
-    const Figures figures =
-        figures_of(window_, now - window_.since, follower_.consumer().counters());
+    const Figures figures = figures_of(window_, now - window_.since, follower_.counters());
     if (options_.json) {
       reader_gone_ = !put_json(to_json(figures, "interval", now - window_.since));
     } else if (live_) {
-      console_.live({to_text(figures)});
+      console_.live({rate_part(figures), "    " + interval_part(figures)});
     } else {
       reader_gone_ = !put_line(to_text(figures));
     }
@@ -175,14 +178,15 @@ class Meter {
       return;
     }
     const Nanos span = last_at_.value_or(all_.since) - all_.since;
-    const ConsumerCounters counters = follower_.consumer().counters();
+    const ConsumerCounters counters = follower_.counters();
     Figures figures = figures_of(all_, span, counters);
     figures.rate_hz = per_second(static_cast<double>(all_.frames - 1), span);
     if (options_.json) {
       static_cast<void>(put_json(to_json(figures, "summary", span)));
       return;
     }
-    static_cast<void>(put_line(to_text(figures)));
+    static_cast<void>(put_line(live_ ? rate_part(figures) + "\n    " + interval_part(figures)
+                                     : to_text(figures)));
     console_.note(fmt::format("{} in {:.2f} s", counted(all_.frames, "frame"), to_seconds(span)));
     for (const std::string& line : troubles(counters)) {
       console_.print(line);

@@ -284,6 +284,7 @@ class Publishing {
       return fail(published == PublishStatus::kClosed ? Errc::kClosed : Errc::kInvalidParams,
                   to_string(published));
     }
+    note_reached();
     ++frames_;
     done_ = frames_ == options_.count;
     if (now - offered_ >= kReportPeriod / 2) {
@@ -294,6 +295,16 @@ class Publishing {
                        .counters = producer_->counters()});
     }
     return {};
+  }
+
+  /// The first frames of a stream that waits for nobody have no descriptor until the media driver
+  /// has answered. That is no trouble.
+  void note_reached() {
+    if (!reached_) {
+      const std::uint64_t closed = producer_->counters().descriptor_closed;
+      reached_ = closed == closed_at_start_;
+      closed_at_start_ = closed;
+    }
   }
 
   /// On the ticker's thread.
@@ -337,7 +348,9 @@ class Publishing {
     const double bytes_per_second = rate * static_cast<double>(source_.frame_bytes());
     console_.note(fmt::format("{} published in {:.2f} s: {}, {}", counted(frames_, "frame"),
                               to_seconds(span), rate_text(rate), megabytes_text(bytes_per_second)));
-    for (const std::string& line : troubles(counters)) {
+    ProducerCounters afterwards = counters;
+    afterwards.descriptor_closed -= reached_ ? closed_at_start_ : 0;
+    for (const std::string& line : troubles(afterwards)) {
       console_.print(line);
     }
     if (slipped_ > 0) {
@@ -374,6 +387,8 @@ class Publishing {
   std::uint64_t frames_ = 0;
   std::uint64_t slipped_ = 0;
   bool done_ = false;
+  bool reached_ = false;
+  std::uint64_t closed_at_start_ = 0;
   Nanos started_{};
   Nanos finished_{};
   Nanos offered_{};

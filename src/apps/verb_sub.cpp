@@ -71,7 +71,7 @@ class Subscription {
     if (sink_ != nullptr) {
       note_failure(sink_->finish());
     }
-    const ConsumerCounters counters = follower_.consumer().counters();
+    const ConsumerCounters counters = follower_.counters();
     if (end_ != End::kReaderGone) {
       summarise(counters);
     }
@@ -80,7 +80,6 @@ class Subscription {
 
  private:
   void receive_all() {
-    Consumer& consumer = follower_.consumer();
     agents::Idle idle({.spins = 200});
     heard_ = clock_.mono();
     while (!end_) {
@@ -88,7 +87,7 @@ class Subscription {
         end_ = End::kStopped;
         break;
       }
-      const std::optional<FrameView> frame = options_.latest ? consumer.latest() : consumer.next();
+      const std::optional<FrameView> frame = follower_.next(options_.latest);
       const Nanos now = clock_.mono();
       if (frame) {
         receive(*frame, now);
@@ -100,7 +99,7 @@ class Subscription {
         progress_.offer({.frames = frames_,
                          .bytes = bytes_,
                          .newest = newest_,
-                         .lost = frames_lost(consumer.counters()),
+                         .lost = frames_lost(follower_.counters()),
                          .at = now});
       }
       idle.idle(frame ? 1 : 0);
@@ -108,10 +107,7 @@ class Subscription {
   }
 
   void receive(const FrameView& frame, Nanos now) {
-    if (started_ == Nanos{0}) {
-      started_ = now;
-      follower_.on_first_frame();
-    }
+    started_ = started_ == Nanos{0} ? now : started_;
     heard_ = now;
     if (!take(frame)) {
       return;  // overwritten meanwhile; the library counts it
