@@ -64,6 +64,12 @@ soak: setup-test ## the ring lapped between two processes, OVERLAPPED=1000000000
 	@tools/build-preset release ring_processes_test
 	@TENSORPOOL_SOAK=$(OVERLAPPED) build/release/tests/stress/ring_processes_test
 
+.PHONY: bench
+bench: setup-test ## how fast it is on this machine: the pieces, then the whole beside its floors
+	@tools/build-preset release tensorpool_bench tp
+	@build/release/bin/tensorpool_bench
+	@build/release/bin/tp bench
+
 .PHONY: conformance
 conformance: ## docs/conformance.md out of what the last make test has shown
 	@tools/conformance --output docs/conformance.md
