@@ -58,7 +58,7 @@ struct ClientOptions {
   int background_cpu = -1;  ///< processor of the background thread; -1 = any
   /// Below which regions may lie (W116..W119). Consumers map nothing outside.
   std::vector<std::string> allowed_base_dirs = {"/dev/shm"};
-  LogSink log = {};  ///< may be empty
+  LogSink log = {};        ///< may be empty
   Channels channels = {};  // last: g++ 12 warns where the making of a later member can throw
 };
 
