@@ -1,5 +1,5 @@
 // Copies of payload: every byte and no other, whatever the kind, length and alignment. That the
-// streaming copy is fenced is shown by disassembly (tools of tests/unit/core/CMakeLists.txt).
+// streaming copy is fenced is shown by disassembly (tests/binary).
 #include "core/copy.hpp"
 
 #include <gtest/gtest.h>
