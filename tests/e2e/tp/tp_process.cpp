@@ -87,6 +87,12 @@ void TpProcess::send(int signal) const {
   ::kill(pid_, signal);
 }
 
+void TpProcess::stop() const {
+  send(SIGSTOP);
+  siginfo_t info{};
+  ::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED);
+}
+
 bool TpProcess::has_ended() {
   ended_ = ended_ || ::waitpid(pid_, &status_, WNOHANG) == pid_;
   return ended_;

@@ -63,6 +63,8 @@ class TpProcess {
   /// Waits until standard error contains `text`, or the process ends.
   [[nodiscard]] bool says(std::string_view text);
   void send(int signal) const;
+  /// Stops it, and returns when it stands still.
+  void stop() const;
   /// Exit code, minus the number of the signal that killed it, or kNotStarted.
   int wait();
 
