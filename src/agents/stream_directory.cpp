@@ -49,8 +49,10 @@ void StreamDirectory::on_data_source(const layout::DataSourceAnnounce& source,
   if (known == nullptr || source.epoch < known->info.epoch) {
     return;
   }
+  if (source.epoch > known->info.epoch) {
+    known->info = {.stream_id = source.stream_id, .epoch = source.epoch};  // W377
+  }
   known->heard_at = now.mono;
-  known->info.epoch = source.epoch;
   known->info.name = source.name;
   known->info.summary = source.summary;
 }
