@@ -248,6 +248,29 @@ TEST_F(HostilePeer, announces_of_another_time_or_stream_or_epoch_are_ignored) {
   }
 }
 
+TEST_F(HostilePeer, another_layout_is_no_other_message_and_another_message_no_other_layout) {
+  TP_REQ("W223", "W448");
+  const std::uint64_t epoch = producer_.epoch();
+  const ConsumerCounters before = sut_->counters();
+  layout::FrameDescriptorMessage later = descriptor();
+  later.version = std::uint16_t{2};
+  peer_.send(kDescriptorStream, std::as_bytes(std::span(&later, 1)));
+  ASSERT_TRUE(
+      eventually_count(&ConsumerCounters::unsupported_version, before.unsupported_version + 1));
+  EXPECT_EQ(sut_->state(), MappingState::kMapped);  // the regions are as good as before
+  expect_frame();
+
+  layout::ShmPoolAnnounce other_layout = announce(epoch + 1, "shm:file?path=/dev/shm/nowhere");
+  other_layout.layout_version = 2;
+  peer_.send_message(kControlStream, other_layout);
+  ASSERT_TRUE(eventually([&] { return events_.count(Kind::kError) == 1; }));
+  EXPECT_EQ(events_.of(Kind::kError)[0].error.code, Errc::kLayoutUnsupported);
+  EXPECT_EQ(sut_->counters().unsupported_version, before.unsupported_version + 1);
+  EXPECT_EQ(sut_->counters().malformed_messages, before.malformed_messages);
+  expect_frame();
+  EXPECT_EQ(sut_->epoch(), epoch);
+}
+
 TEST_F(HostilePeer, rubbish_on_every_stream_breaks_nothing) {
   TP_REQ("W274");
   base::Random random(announced_seed());

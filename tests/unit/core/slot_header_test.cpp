@@ -224,6 +224,28 @@ TEST(SlotHeader, carries_any_tensor_there_and_back_whatever_lies_in_the_pads) {
   }));
 }
 
+TEST(SlotHeader, has_eight_dimensions_whatever_its_bytes_say) {
+  TP_REQ("W36");
+  static_assert(kMaxDims == 8);
+  const Result<tensor::Layout> layout = tensor::resolve(test::bytes_tensor(1));
+  ASSERT_TRUE(layout.has_value());
+  for (unsigned ndims = 0; ndims < 256; ++ndims) {
+    for (const std::byte other :
+         {std::byte{0}, std::byte{9}, std::byte{0xFF}}) {  // in every byte that has no meaning
+      layout::Slot slot = as_slot(encode_tensor_words(*layout));
+      slot.ndims = static_cast<std::uint8_t>(ndims);
+      slot.pad_align = std::to_integer<std::uint8_t>(other);
+      slot.pad.fill(other);
+      slot.tail_pad.fill(other);
+      slot.dims.fill(1);
+      slot.strides.fill(1);
+      SlotWords words;
+      std::memcpy(words.data(), &slot, sizeof(slot));
+      EXPECT_EQ(decode_tensor_words(words).has_value(), ndims >= 1 && ndims <= 8) << ndims;
+    }
+  }
+}
+
 TEST(SlotHeader, frame_fields_are_kept_at_their_limits) {
   TP_REQ("W195", "W197");
   SlotWords words{};

@@ -318,6 +318,50 @@ TEST_P(OpenRegion, demands_hugepages_when_the_configuration_does) {
   expect_refused(open(ring_, with), Errc::kHugepagesRequired, "tmpfs");
 }
 
+TEST_P(OpenRegion, refuses_demanded_hugepages_where_nobody_can_tell_what_the_pages_are) {
+  TP_REQ("W113");
+  test::FaultySyscalls calls;
+  calls.before = [](const char* call) { return std::string_view(call) == "fstatfs" ? ENOSYS : 0; };
+  RegionPolicy::Options with = options();
+  with.require_hugepages = true;
+  expect_refused(open_region(calls, policy(with), ring_, Access::kReadOnly),
+                 Errc::kHugepagesRequired, "no fstatfs");
+}
+
+TEST_P(OpenRegion, refuses_everything_where_links_cannot_be_kept_from_being_followed) {
+  TP_REQ("W133");
+  test::FaultySyscalls calls;  // a system that knows none of the flags
+  calls.before = [](const char* call) {
+    return std::string_view(call).starts_with("openat") ? EINVAL : 0;
+  };
+  expect_refused(open_region(calls, policy(options()), ring_, Access::kReadOnly),
+                 Errc::kPathRejected, "neither openat2 nor O_NOFOLLOW");
+}
+
+TEST_P(OpenRegion, maps_what_the_announce_names_wherever_it_lies_and_looks_for_nothing) {
+  TP_REQ("W114");
+  const test::TemporaryDirectory elsewhere;
+  const std::string pool = elsewhere / "neither-number-nor-extension";
+  fs::copy_file(path_of(owned_.plan().pools.front()), pool);
+  fs::permissions(pool, fs::perms::owner_read);
+  MappingPlan plan = owned_.plan();
+  plan.pools.front() = moved_to(plan.pools.front(), pool);
+  const std::set<int> owners = descriptors_of(path_of(owned_.plan().pools.front()));
+  test::FaultySyscalls calls;
+  int lists = 0;
+  calls.before = [&](const char* call) {
+    lists += std::string_view(call) == "list_directory" ? 1 : 0;
+    return 0;
+  };
+  RegionPolicy::Options with = options();
+  with.allowed_base_dirs.push_back(elsewhere.path());
+  const auto mapped = open_stream(calls, policy(with), plan, Access::kReadOnly);
+  ASSERT_TRUE(mapped.has_value()) << describe(mapped.error());
+  EXPECT_EQ(lists, 0);
+  EXPECT_EQ(descriptors_of(pool).size(), 1U);
+  EXPECT_EQ(descriptors_of(path_of(owned_.plan().pools.front())), owners);
+}
+
 TEST_P(OpenRegion, without_base_directories_nothing_is_mapped) {
   TP_REQ("W118");
   RegionPolicy::Options with = options();
