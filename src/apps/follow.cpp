@@ -45,6 +45,9 @@ void add_follow_options(CLI::App& verb, FollowOptions& options) {
   verb.add_option("NAME", options.stream, "Name of the stream, or its number")->required();
   verb.add_flag("--direct", options.direct,
                 "Follow the ring in shared memory itself, without descriptors");
+}
+
+void add_follow_places(CLI::App& verb, FollowOptions& options) {
   verb.add_option("--timeout", options.timeout_s,
                   "Give up after so many seconds without a frame [never]")
       ->check(seconds_range());

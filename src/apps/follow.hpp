@@ -31,8 +31,10 @@ struct FollowOptions {
   std::string aeron_dir;
 };
 
-/// Puts NAME, --direct, --timeout and where to find what on the command line.
+/// Puts NAME and --direct on the command line.
 void add_follow_options(CLI::App& verb, FollowOptions& options);
+/// Puts --timeout and where to find what behind the options of the verb itself.
+void add_follow_places(CLI::App& verb, FollowOptions& options);
 
 /// Tells people what happens to a consumer.
 /// Thread contract: on_event on the client's thread, look on any.

@@ -236,6 +236,7 @@ void add_hz(CLI::App& tp, Action& action) {
   verb.add_option("--seconds", options->seconds, "End after so many seconds [at Ctrl-C]")
       ->check(seconds_range());
   verb.add_flag("--json", options->json, "Print a line of JSON every second, and a summary");
+  add_follow_places(verb, options->follow);
   verb.footer(R"(Examples:
   tp hz cam1                     in place, once a second
   tp hz cam1 --seconds 5 --json

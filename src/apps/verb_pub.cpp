@@ -413,17 +413,14 @@ void add_pub(CLI::App& tp, Action& action) {
   CLI::App& verb = *tp.add_subcommand("pub", "Publish a file, standard input or a simulation");
   const auto options = std::make_shared<PubOptions>();
   verb.add_option("NAME", options->stream, "Name of the stream, or its number")->required();
-  CLI::Option_group& input = *verb.add_option_group("Input");
-  input
-      .add_option("--from", options->from,
-                  "File (.npy, FITS, PNG, PGM, PPM, raw) or directory of files; - is standard "
-                  "input")
-      ->type_name("FILE");
-  input
-      .add_option("--sim", options->simulation,
+  CLI::Option* from = verb.add_option(
+      "--from", options->from,
+      "File (.npy, FITS, PNG, PGM, PPM, raw) or directory of files; - is standard input");
+  from->type_name("FILE");
+  verb.add_option("--sim", options->simulation,
                   "Made-up frames: camera (spots of a Shack-Hartmann sensor), ramp or noise")
-      ->check(CLI::IsMember({"camera", "ramp", "noise"}));
-  input.require_option(1);
+      ->check(CLI::IsMember({"camera", "ramp", "noise"}))
+      ->excludes(from);
   verb.add_option("--shape", options->shape, "Shape of a raw or simulated frame: 480,640,3");
   verb.add_option("--dtype", options->dtype, "Element type of a raw or simulated frame: u2, f4, …");
   verb.add_option("--as", options->arrangement,
@@ -471,7 +468,12 @@ void add_pub(CLI::App& tp, Action& action) {
   ffmpeg -i in.mp4 -f rawvideo -pix_fmt rgb24 - | tp pub cam1 --from - --shape 480,640,3 --dtype u1
 
 A media driver is brought along when none runs. Received with `tp sub cam1`.)");
-  verb.callback([options, &action] { action = [options] { return run_pub(*options); }; });
+  verb.callback([options, &action] {
+    if (options->from.empty() && options->simulation.empty()) {
+      throw CLI::RequiredError("--from or --sim");
+    }
+    action = [options] { return run_pub(*options); };
+  });
 }
 
 }  // namespace tensorpool::inline v0::apps

@@ -350,6 +350,7 @@ void add_sub(CLI::App& tp, Action& action) {
   verb.add_flag("--keep-on", options->keep_on,
                 "Wait for the stream to come back when its publisher has closed it");
   verb.add_flag("--json", options->json, "Print the summary as JSON");
+  add_follow_places(verb, options->follow);
   verb.footer(R"(Examples:
   tp sub cam1                                count frames and losses
   tp sub cam1 --to out.npy --count 100       the next 100 frames as a NumPy array
