@@ -36,6 +36,7 @@ namespace {
 constexpr Nanos kLookAgain = std::chrono::milliseconds(2);
 constexpr Nanos kAnnouncePeriod = std::chrono::milliseconds(200);
 constexpr Nanos kSlack = std::chrono::milliseconds(100);
+constexpr Nanos kSlackMin = std::chrono::milliseconds(1);
 
 /// False at the end of standard input, and when a signal came.
 [[nodiscard]] bool await_input() noexcept {
@@ -63,21 +64,34 @@ constexpr Nanos kSlack = std::chrono::milliseconds(100);
              : Status(fail(Errc::kInvalidParams, to_string(committed)));
 }
 
+/// As much slack as the free memory allows: containers often have 64 MiB of /dev/shm.
+[[nodiscard]] Result<StreamOptions> geometry() {
+  for (Nanos slack = kSlack;; slack /= 2) {
+    Result<StreamOptions> stream = StreamOptions::for_frames(kFrameBytes, kRateHz, slack);
+    if (stream || stream.error().code != Errc::kNoSpace || slack < kSlackMin) {
+      return stream;
+    }
+  }
+}
+
 [[nodiscard]] Status publish(const std::string& workspace, const std::atomic<bool>& stop,
                              Console& console) {
   const Result<std::unique_ptr<files::FrameSource>> camera =
       sources::make_simulation({.simulation = sources::Simulation::kCamera,
                                 .shape = {kRows, kColumns},
                                 .dtype = Dtype::kUint16});
-  Result<StreamOptions> stream = StreamOptions::for_frames(kFrameBytes, kRateHz, kSlack);
   Result<Client> client = Client::create({.aeron_dir = DemoWorkspace::aeron_dir(workspace),
                                           .media_driver = MediaDriverPolicy::kEmbedded,
                                           .log = console.log_sink()});
-  if (!camera || !stream || !client) {
-    return fail(!camera ? camera.error() : !stream ? stream.error() : client.error());
+  if (!camera || !client) {
+    return fail(camera ? client.error() : camera.error());
   }
   if (Status status = await_connection(*client, {.stop = &stop}); !status) {
     return status;
+  }
+  Result<StreamOptions> stream = geometry();
+  if (!stream) {
+    return fail(stream.error());
   }
   stream->stream_id = kStreamNumber;
   stream->name = "demo";

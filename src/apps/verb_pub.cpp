@@ -146,6 +146,9 @@ class Publishing {
     const bool stopped = is_stopped() && (status || status.error().code == Errc::kClosed);
     if (!status && !stopped) {
       console_.error(status.error());
+      if (status.error().code == Errc::kNoSpace) {
+        console_.note("--slots or --slack make the ring shorter; --shm-dir puts it elsewhere");
+      }
     }
     if (producer_) {
       summarise();
