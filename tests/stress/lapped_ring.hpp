@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,7 +18,13 @@ namespace tensorpool::stress {
 
 inline constexpr std::uint32_t kStreamId = 10000;
 
-/// What the writer does.
+/// How a reader comes by its frames.
+enum class Route : std::uint8_t {
+  kChosen,  ///< as by a descriptor, always of the frame that is overwritten next
+  kRing,    ///< direct mode, every second time with `latest`
+};
+
+/// What the writer does, and how the reader follows.
 struct Traffic {
   const char* name = "";
   std::uint32_t nslots = 2;
@@ -26,6 +33,7 @@ struct Traffic {
   std::size_t bytes_max = 64;
   core::CopyKind copies = core::CopyKind::kCached;
   bool claims = false;  ///< two at a time, filled newest first, the older aborted now and then
+  Route route = Route::kChosen;
 };
 
 template <class Atom>
@@ -76,10 +84,11 @@ class LappingWriter {
 
 /// What became of the reads.
 struct Tally {
-  std::uint64_t tried = 0;       ///< frames that were committed when they were looked for
+  std::uint64_t tried = 0;       ///< looks at the ring that may have led to a frame
   std::uint64_t accepted = 0;    ///< passed every check, the one after use included
   std::uint64_t overlapped = 0;  ///< the slot's word changed between first load and end of use
   std::uint64_t mixed = 0;       ///< accepted, or taken for a header, and not of one frame
+  std::uint64_t unbalanced = 0;  ///< the accounting identity did not hold
 };
 
 /// How a reader uses the payload.
@@ -88,34 +97,33 @@ enum class Reading : std::uint8_t { kInPlace, kCopies, kBoth };
 template <class Atom>
 class LappedReader {
  public:
-  LappedReader(const core::ring::StreamMemory<Atom>& memory, std::uint64_t epoch, Reading reading)
+  LappedReader(const core::ring::StreamMemory<Atom>& memory, std::uint64_t epoch,
+               const Traffic& traffic, Reading reading)
       : memory_(&memory),
+        route_(traffic.route),
         reading_(reading),
         copy_(largest_stride(memory)),
         receiver_({.stream_id = kStreamId, .recover_gaps = false, .max_outstanding_seq_gap = 0}) {
     receiver_.attach(memory, epoch);
   }
 
-  /// Looks at one slot; reads its frame when that was not read before and is the next one that the
-  /// writer overwrites: a reader as fast as the writer would else never be lapped.
+  /// Reads one frame, or finds none.
   void step() {
-    const std::uint64_t word = core::consumer::word_for(*memory_, cursor_++);
-    const std::uint64_t seq = core::ring::sequence_of(word);
-    const std::uint64_t newest = seq + memory_->nslots - 1;
-    if (!core::ring::is_committed(word) || seq < next_ ||
-        core::ring::sequence_of(core::consumer::word_for(*memory_, newest)) < newest) {
+    const ConsumerCounters before = receiver_.counters();
+    const bool in_place =
+        reading_ == Reading::kInPlace || (reading_ == Reading::kBoth && tally_.tried % 4 < 2);
+    bool whole = false;
+    const auto use = [&](const core::consumer::Frame<Atom>& frame) {
+      return in_place ? use_in_place(frame, whole) : use_copy(frame, whole);
+    };
+    if (route_ == Route::kRing) {
+      receiver_.follow_ring(1, tally_.tried % 2 == 0, use);
+    } else if (const auto seq = overwritten_next()) {
+      receiver_.on_descriptor({.stream_id = kStreamId, .epoch = receiver_.epoch(), .seq = *seq},
+                              false, use);
+    } else {
       return;
     }
-    next_ = seq + 1;
-    const bool in_place =
-        reading_ == Reading::kInPlace || (reading_ == Reading::kBoth && tally_.tried % 2 == 0);
-    ++tally_.tried;
-    const ConsumerCounters before = receiver_.counters();
-    bool whole = false;
-    receiver_.on_descriptor({.stream_id = kStreamId, .epoch = receiver_.epoch(), .seq = seq}, false,
-                            [&](const core::consumer::Frame<Atom>& frame) {
-                              return in_place ? use_in_place(frame, whole) : use_copy(frame, whole);
-                            });
     count(before, receiver_.counters(), whole);
   }
   [[nodiscard]] const Tally& tally() const noexcept { return tally_; }
@@ -127,6 +135,19 @@ class LappedReader {
       most = std::max<std::size_t>(most, pool.stride_bytes);
     }
     return most;
+  }
+  /// Looks at one slot. Its frame, when that was not read before and is the next one that the
+  /// writer overwrites: a reader as fast as the writer would else never be lapped.
+  [[nodiscard]] std::optional<std::uint64_t> overwritten_next() {
+    const std::uint64_t word = core::consumer::word_for(*memory_, cursor_++);
+    const std::uint64_t seq = core::ring::sequence_of(word);
+    const std::uint64_t newest = seq + memory_->nslots - 1;
+    if (!core::ring::is_committed(word) || seq < next_ ||
+        core::ring::sequence_of(core::consumer::word_for(*memory_, newest)) < newest) {
+      return std::nullopt;
+    }
+    next_ = seq + 1;
+    return seq;
   }
   [[nodiscard]] static bool is_whole(const core::consumer::Frame<Atom>& frame,
                                      std::span<const std::byte> payload) {
@@ -149,6 +170,8 @@ class LappedReader {
     return core::consumer::Use::kKept;
   }
   void count(const ConsumerCounters& before, const ConsumerCounters& after, bool whole) {
+    ++tally_.tried;
+    tally_.unbalanced += receiver_.check_invariants() ? 0U : 1U;
     tally_.overlapped += after.drops_changed - before.drops_changed;
     if (after.frames_ok != before.frames_ok &&
         after.changed_after_use == before.changed_after_use) {
@@ -161,6 +184,7 @@ class LappedReader {
   }
 
   const core::ring::StreamMemory<Atom>* memory_;
+  Route route_;
   Reading reading_;
   std::vector<std::byte> copy_;
   core::consumer::FrameReceiver<Atom> receiver_;

@@ -21,7 +21,7 @@ using base::DefaultAtom;
 using base::Edge;
 
 constexpr std::uint64_t kEpoch = 7;
-constexpr std::uint64_t kOverlapped = 1000;  ///< of each reader
+constexpr std::uint64_t kOverlapped = 100;  ///< of each reader
 
 /// One writer laps two readers until each has had enough overlapped reads.
 template <class Atom>
@@ -34,7 +34,7 @@ template <class Atom>
   std::vector<std::thread> readers;
   for (Tally& tally : tallies) {
     readers.emplace_back([&] {
-      LappedReader<Atom> reader(stream.memory(), kEpoch, Reading::kCopies);
+      LappedReader<Atom> reader(stream.memory(), kEpoch, traffic, Reading::kCopies);
       while (reader.tally().overlapped < overlapped && reader.tally().mixed == 0) {
         reader.step();
       }
@@ -60,6 +60,7 @@ const Traffic kTraffics[] = {
      .bytes_min = core::kSelfStreamingBytes,
      .bytes_max = 32768,
      .copies = core::CopyKind::kStreaming},
+    {.name = "direct mode", .nslots = 4, .route = Route::kRing},
     {.name = "claims",
      .nslots = 4,
      .strides = {64, 512},
@@ -74,6 +75,7 @@ TEST(LappedRingThreads, accept_no_mixed_frame_and_race_nowhere) {
     SCOPED_TRACE(traffic.name);
     for (const Tally& tally : lap<DefaultAtom>(traffic, kOverlapped)) {
       EXPECT_EQ(tally.mixed, 0U);
+      EXPECT_EQ(tally.unbalanced, 0U);
       EXPECT_GE(tally.overlapped, kOverlapped);
     }
   }
