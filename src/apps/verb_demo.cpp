@@ -44,6 +44,8 @@ constexpr Nanos kWindow = std::chrono::seconds(1);
 constexpr Nanos kLookPeriod = std::chrono::milliseconds(50);
 constexpr Nanos kStartPatience = std::chrono::seconds(20);
 constexpr Nanos kEndPatience = std::chrono::seconds(5);
+/// By then a poll has looked at the ring, and the first frame will not be missed.
+constexpr Nanos kSettleTime = std::chrono::milliseconds(10);
 constexpr Nanos kDrainQuiet = std::chrono::milliseconds(50);
 
 struct DemoOptions {
@@ -265,10 +267,14 @@ class Receiving {
   /// True when frames came; false when none came in time, or the producer is gone.
   [[nodiscard]] bool run(Nanos duration, ChildProcess& producer, const std::atomic<bool>& stop) {
     const Nanos give_up_at = clock_.mono() + kStartPatience;
+    std::optional<Nanos> mapped_at;
     bool begun = false;
     while (!stop.load(std::memory_order_relaxed)) {
       const Nanos now = poll();
-      if (!begun && consumer_.state() == MappingState::kMapped) {
+      if (!mapped_at && consumer_.state() == MappingState::kMapped) {
+        mapped_at = now;
+      }
+      if (!begun && mapped_at && now - *mapped_at >= kSettleTime) {
         begun = true;
         producer.put_line("begin");
       }

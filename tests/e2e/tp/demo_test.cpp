@@ -27,6 +27,12 @@ class TpDemo : public TpTest {
     }
     return found;
   }
+  /// As /proc shows it: R, S, T, Z and others; `?` for a process that is gone.
+  static char state_of(pid_t pid) {
+    const std::string status = read_file("/proc/" + std::to_string(pid) + "/status");
+    const std::size_t at = status.find("State:\t");
+    return at == std::string::npos ? '?' : status.at(at + 7);
+  }
   /// The process that publishes for this demo; 0: none so far.
   static pid_t child_of(pid_t pid) {
     const std::string id = std::to_string(pid);
@@ -83,10 +89,7 @@ TEST_F(TpDemo, leaves_nothing_behind_when_it_is_killed) {
   ASSERT_FALSE(workspaces(sut->pid()).empty());
   sut->send(SIGKILL);
   EXPECT_EQ(sut->wait(), -SIGKILL);
-  EXPECT_TRUE(eventually([&] {
-    const std::string status = read_file("/proc/" + std::to_string(child) + "/status");
-    return status.empty() || status.find("State:\tZ") != std::string::npos;
-  }));
+  EXPECT_TRUE(eventually([&] { return state_of(child) == 'Z' || state_of(child) == '?'; }));
   EXPECT_TRUE(workspaces(sut->pid()).empty());
 }
 
@@ -98,6 +101,7 @@ TEST_F(TpDemo, cleans_up_after_one_that_was_killed_with_its_child) {
     const pid_t child = child_of(killed->pid());
     ASSERT_GT(child, 0);
     ::kill(child, SIGSTOP);  // so that it cannot clean up before it is killed, too
+    ASSERT_TRUE(eventually([&] { return state_of(child) == 'T'; }));
     killed->send(SIGKILL);
     EXPECT_EQ(killed->wait(), -SIGKILL);
     ::kill(child, SIGKILL);
