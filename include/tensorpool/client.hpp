@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,16 @@ struct Channels {
   std::int32_t metadata_stream_id = 1300;
 };
 
+/// Which regions a client maps. Spec: §1.7, §1.24.
+struct RegionLimits {
+  std::uint32_t forbidden_mode_bits = 0002;        ///< no file may have one of them (W127)
+  std::optional<std::uint32_t> expected_uid = {};  ///< owner of the files; empty: any (W127)
+  std::optional<std::uint32_t> expected_gid = {};  ///< group of the files; empty: any (W127)
+  bool require_hugepages = false;                  ///< also where the URI does not (W112)
+  std::uint64_t max_region_bytes = 1ULL << 40U;    ///< (W136)
+  std::uint32_t max_pools = 256;                   ///< 1 to 256 (W226)
+};
+
 struct ClientOptions {
   std::string aeron_dir = {};  ///< "" = AERON_DIR, else /dev/shm/tensorpool-<user>-aeron
   MediaDriverPolicy media_driver = MediaDriverPolicy::kExternal;
@@ -58,6 +69,7 @@ struct ClientOptions {
   int background_cpu = -1;  ///< processor of the background thread; -1 = any
   /// Below which regions may lie (W116..W119). Consumers map nothing outside.
   std::vector<std::string> allowed_base_dirs = {"/dev/shm"};
+  RegionLimits regions = {};
   LogSink log = {};        ///< may be empty
   Channels channels = {};  // last: g++ 12 warns where the making of a later member can throw
 };

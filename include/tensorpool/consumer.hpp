@@ -69,6 +69,9 @@ struct ConsumerOptions {
   std::string descriptor_channel = "aeron:ipc?term-length=4m";
   std::int32_t descriptor_stream_id = 1100;  ///< 0: by the number of the stream, as `tp` does
   Nanos announce_period = std::chrono::milliseconds(1000);
+  Nanos hello_interval = std::chrono::milliseconds(1000);
+  Nanos freshness_window = {};  ///< greatest age of announces and activity; 0: 3 announce periods
+  Nanos liveness_timeout = {};  ///< silence that ends a mapping; 0: 5 announce periods
 
   /// Called on the thread that does the control work. May be empty. Must not call back into the
   /// library.

@@ -37,9 +37,10 @@ struct CommitHook {
 
 /// How a stream is laid out and announced. The defaults are those of the protocol (§1.24).
 struct StreamOptions {
-  std::uint32_t stream_id = 0;    ///< 0: 10000 + CRC32C(name) mod 1000
-  std::string name = {};          ///< what people call it; may be empty when stream_id is given
-  std::string summary = {};       ///< one line about shape and type
+  std::uint32_t stream_id = 0;  ///< 0: 10000 + CRC32C(name) mod 1000
+  /// What people call it; may be empty when stream_id is given. Printable US-ASCII (W93).
+  std::string name = {};
+  std::string summary = {};       ///< one line about shape and type, printable US-ASCII
   std::uint32_t producer_id = 0;  ///< 0: the process id
   std::uint32_t nslots = 1024;
   std::vector<PoolOptions> pools = {PoolOptions{}};
@@ -48,12 +49,16 @@ struct StreamOptions {
   std::string name_space = "default";  ///< `<namespace>` of the directory layout (W140)
   bool private_files = false;          ///< 0600 and 0700 instead of 0660 and 2770 (W149, W150)
   bool unlink_on_close = true;         ///< W152
+  bool require_hugepages = false;      ///< `shm_base_dir` has to lie on hugetlbfs (W112)
 
   std::string descriptor_channel = "aeron:ipc?term-length=4m";
   std::int32_t descriptor_stream_id = 1100;  ///< 0: by the number of the stream, as `tp` does
   bool stamp_descriptors =
       false;  ///< put the publish time into descriptors: one clock read per frame (W190)
   Nanos announce_period = std::chrono::milliseconds(1000);
+  Nanos metadata_period = std::chrono::milliseconds(1000);  ///< of name and summary
+  Nanos freshness_window =
+      {};  ///< age below which an old epoch is left alone; 0: 3 announce periods
   CommitHook commit_hook = {};
 
   /// Geometry for frames of `frame_bytes` at `rate_hz`, with `slack` of time for a reader that

@@ -40,13 +40,15 @@ MappingAgent::~MappingAgent() {
 }
 
 void MappingAgent::begin(std::uint32_t stream_id, Nanos now) {
-  machine_.emplace(MappingMachine::Options{.stream_id = stream_id,
-                                           .timing = options_.timing,
-                                           .use_shm = options_.use_shm,
-                                           .remap_same_epoch_on_pid_change =
-                                               options_.remap_same_epoch_on_pid_change,
-                                           .max_region_bytes = policy_.options().max_region_bytes},
-                   now);
+  machine_.emplace(
+      MappingMachine::Options{
+          .stream_id = stream_id,
+          .timing = options_.timing,
+          .use_shm = options_.use_shm,
+          .remap_same_epoch_on_pid_change = options_.remap_same_epoch_on_pid_change,
+          .limits = {.region_bytes_max = policy_.options().max_region_bytes,
+                     .pools_max = options_.max_pools}},
+      now);
   if (!options_.direct) {
     const std::int32_t id = options_.descriptor_stream_id != 0
                                 ? options_.descriptor_stream_id

@@ -43,6 +43,7 @@ class MappingAgent final : public ControlListener {
     bool use_shm = true;
     bool remap_same_epoch_on_pid_change = false;
     core::Timing timing = {};
+    std::uint32_t max_pools = layout::kPoolsMax;
     bus::Channel descriptor_channel = {};
     std::int32_t descriptor_stream_id = 0;  ///< 0: by the number of the stream (core/naming)
     std::function<void(const ConsumerEvent&)> on_event = {};

@@ -24,8 +24,18 @@ constexpr Nanos kRejoinPause = std::chrono::seconds(1);
 }  // namespace
 
 Result<std::shared_ptr<ClientCore>> ClientCore::create(ClientOptions options) {
+  const RegionLimits& limits = options.regions;
+  if (limits.max_pools == 0 || limits.max_pools > layout::kPoolsMax) {
+    return fail(Errc::kInvalidArgument, "max_pools", limits.max_pools, layout::kPoolsMax);
+  }
   Result<os::RegionPolicy> policy = os::RegionPolicy::create(
-      os::system_calls(), {.allowed_base_dirs = options.allowed_base_dirs, .populate = true});
+      os::system_calls(), {.allowed_base_dirs = options.allowed_base_dirs,
+                           .forbidden_mode_bits = limits.forbidden_mode_bits,
+                           .expected_uid = limits.expected_uid,
+                           .expected_gid = limits.expected_gid,
+                           .require_hugepages = limits.require_hugepages,
+                           .max_region_bytes = limits.max_region_bytes,
+                           .populate = true});
   if (!policy) {
     return fail(policy.error());
   }

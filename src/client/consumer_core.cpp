@@ -30,7 +30,10 @@ Result<std::unique_ptr<ConsumerCore>> ConsumerCore::create(std::shared_ptr<Clien
   agent.direct = options.mode == FollowMode::kDirect;
   agent.use_shm = options.use_shm;
   agent.remap_same_epoch_on_pid_change = options.remap_same_epoch_on_pid_change;
-  agent.timing = core::Timing::around(options.announce_period);
+  agent.max_pools = client->options().regions.max_pools;
+  agent.timing =
+      core::Timing::of(options.announce_period, options.freshness_window, options.liveness_timeout);
+  agent.timing.hello_interval = options.hello_interval;
   agent.descriptor_stream_id = options.descriptor_stream_id;
   agent.on_event = options.on_event;
   if (const Status timing = core::check_timing(agent.timing); !timing) {

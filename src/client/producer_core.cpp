@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "agents/mapped_epoch.hpp"
 #include "core/naming/stream_names.hpp"
 #include "os/cache.hpp"
@@ -24,6 +27,11 @@ namespace {
   return core::naming::stream_number(options.name);
 }
 
+[[nodiscard]] bool is_plain_text(std::string_view text) noexcept {
+  return std::all_of(text.begin(), text.end(),
+                     [](char byte) { return byte >= 0x20 && byte < 0x7F; });
+}
+
 }  // namespace
 
 Result<ProducerCore*> ProducerCore::create(std::shared_ptr<ClientCore> client,
@@ -32,16 +40,23 @@ Result<ProducerCore*> ProducerCore::create(std::shared_ptr<ClientCore> client,
   if (!number) {
     return fail(number.error());
   }
+  if (!is_plain_text(options.name) || !is_plain_text(options.summary)) {
+    return fail(Errc::kInvalidArgument, "name or summary: printable US-ASCII only");  // W93
+  }
   const os::OwnerOptions owner{.base_dir = options.shm_base_dir,
                                .name_space = options.name_space,
                                .private_files = options.private_files,
+                               .require_hugepages = options.require_hugepages,
                                .remove_on_close = options.unlink_on_close,
                                .populate = true};
   const Result<core::region::StreamPlace> place = os::place_of(owner, *number);
   if (!place) {
     return fail(place.error());
   }
-  const core::Timing timing = core::Timing::around(options.announce_period);
+  core::Timing timing =
+      core::Timing::of(options.announce_period, options.freshness_window, Nanos{});
+  timing.liveness_timeout = std::max(timing.liveness_timeout, timing.freshness_window);
+  timing.metadata_period = options.metadata_period;
   if (const Status sane = core::check_timing(timing); !sane) {
     return fail(sane.error());
   }

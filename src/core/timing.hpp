@@ -13,6 +13,19 @@ struct Timing {
   Nanos hello_interval = std::chrono::milliseconds(1000);
   Nanos metadata_period = std::chrono::milliseconds(1000);
 
+  /// As configured: 0 stands for the relation to the announce period that the defaults have.
+  [[nodiscard]] static constexpr Timing of(Nanos announce_period, Nanos freshness_window,
+                                           Nanos liveness_timeout) noexcept {
+    Timing timing = around(announce_period);
+    if (freshness_window != Nanos{}) {
+      timing.freshness_window = freshness_window;
+    }
+    if (liveness_timeout != Nanos{}) {
+      timing.liveness_timeout = liveness_timeout;
+    }
+    return timing;
+  }
+
   /// The same relations around another announce period.
   [[nodiscard]] static constexpr Timing around(Nanos announce_period) noexcept {
     return {.announce_period = announce_period,

@@ -40,7 +40,7 @@ void MappingMachine::on_announce(const layout::ShmPoolAnnounce& announce, Nanos 
     return;
   }
   Result<region::MappingPlan> plan =
-      region::make_mapping_plan(region::geometry_of(announce), options_.max_region_bytes);
+      region::make_mapping_plan(region::geometry_of(announce), options_.limits);
   if (!plan) {
     if (state_ == MappingState::kMapped) {
       unmap(UnmapReason::kAnnounceRejected);  // W230

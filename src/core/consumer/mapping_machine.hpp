@@ -65,7 +65,7 @@ class MappingMachine {
     /// takes its place in driver mode (W236).
     bool standalone = true;
     bool remap_same_epoch_on_pid_change = false;  ///< W239
-    std::uint64_t max_region_bytes = region::kMaxRegionBytesDefault;
+    region::PlanLimits limits = {};
   };
 
   /// What the superblock of the mapped header ring says now.

@@ -35,7 +35,8 @@ using PoolIds = std::bitset<std::size_t{layout::kPoolIdInvalid} + 1>;
 }
 
 /// W223..W226.
-[[nodiscard]] Status check_stream(const AnnouncedStream& announced) noexcept {
+[[nodiscard]] Status check_stream(const AnnouncedStream& announced,
+                                  std::size_t pools_max) noexcept {
   if (announced.layout_version != layout::kLayoutVersion) {
     return fail(
         make_error(Errc::kLayoutUnsupported, {}, announced.layout_version, layout::kLayoutVersion)
@@ -49,9 +50,8 @@ using PoolIds = std::bitset<std::size_t{layout::kPoolIdInvalid} + 1>;
     return fail(refuse(Field::kHeaderNslots, "slot count is no power of two",
                        announced.header_nslots, 0x8000'0000));
   }
-  if (announced.pools.empty() || announced.pools.size() > layout::kPoolsMax) {
-    return fail(
-        refuse(Field::kPayloadPools, "number of pools", announced.pools.size(), layout::kPoolsMax));
+  if (announced.pools.empty() || announced.pools.size() > pools_max) {
+    return fail(refuse(Field::kPayloadPools, "number of pools", announced.pools.size(), pools_max));
   }
   return {};
 }
@@ -117,16 +117,19 @@ AnnouncedStream geometry_of(const layout::ShmPoolAnnounce& announce) noexcept {
           .pools = announce.payload_pools};
 }
 
-Result<MappingPlan> make_mapping_plan(const AnnouncedStream& announced,
-                                      std::uint64_t max_region_bytes) {
-  for (const auto check : {check_stream, check_pools, check_uris_present}) {
-    if (Status passed = check(announced); !passed) {
-      return fail(passed.error().in_stream(announced.stream_id).in_epoch(announced.epoch));
+Result<MappingPlan> make_mapping_plan(const AnnouncedStream& announced, const PlanLimits& limits) {
+  Status passed = check_stream(announced, limits.pools_max);
+  for (const auto check : {check_pools, check_uris_present}) {
+    if (passed) {
+      passed = check(announced);
     }
+  }
+  if (!passed) {
+    return fail(passed.error().in_stream(announced.stream_id).in_epoch(announced.epoch));
   }
   const ExpectedRegion ring =
       header_ring_of(announced.stream_id, announced.epoch, announced.header_nslots);
-  auto header_ring = plan_region(ring, announced.header_region_uri, max_region_bytes);
+  auto header_ring = plan_region(ring, announced.header_region_uri, limits.region_bytes_max);
   if (!header_ring) {
     return fail(header_ring.error());
   }
@@ -134,7 +137,7 @@ Result<MappingPlan> make_mapping_plan(const AnnouncedStream& announced,
   plan.pools.reserve(announced.pools.size());
   for (const layout::PayloadPool& pool : announced.pools) {
     auto planned = plan_region(pool_of(ring, pool.pool_id, pool.stride_bytes), pool.region_uri,
-                               max_region_bytes);
+                               limits.region_bytes_max);
     if (!planned) {
       return fail(planned.error());
     }

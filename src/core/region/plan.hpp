@@ -6,6 +6,7 @@
 // Thread contract: plain values and free functions.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -49,10 +50,16 @@ struct MappingPlan {
   [[nodiscard]] std::uint32_t nslots() const noexcept { return header_ring.expected.nslots; }
 };
 
+/// What a consumer is willing to map. The defaults are those of §1.24.
+struct PlanLimits {
+  std::uint64_t region_bytes_max = kMaxRegionBytesDefault;
+  std::size_t pools_max = layout::kPoolsMax;
+};
+
 /// Checks an announced stream and copies what is needed to map it.
 /// Allocates: the plan, in proportion to the message.
-[[nodiscard]] Result<MappingPlan> make_mapping_plan(
-    const AnnouncedStream& announced, std::uint64_t max_region_bytes = kMaxRegionBytesDefault);
+[[nodiscard]] Result<MappingPlan> make_mapping_plan(const AnnouncedStream& announced,
+                                                    const PlanLimits& limits = {});
 
 /// The pools as an owner announces them (W206). Views into the plan.
 [[nodiscard]] std::vector<layout::PayloadPool> announced_pools(const MappingPlan& plan);

@@ -72,7 +72,8 @@ class ClientTest : public ::testing::Test {
             .nslots = 16,
             .pools = {{.pool_id = 1, .stride_bytes = 4096}},
             .shm_base_dir = scratch_.path(),
-            .announce_period = kAnnouncePeriod};
+            .announce_period = kAnnouncePeriod,
+            .metadata_period = kAnnouncePeriod};
   }
   [[nodiscard]] static ConsumerOptions reader(FollowMode mode = FollowMode::kDescriptors) {
     return {.name = "cam1", .mode = mode, .announce_period = kAnnouncePeriod};
