@@ -15,7 +15,7 @@ namespace tensorpool::inline v0::apps {
 namespace {
 
 constexpr double kRateUnknown = 1000;
-constexpr std::uint64_t kWholeBytesMax = std::uint64_t{256} << 20U;
+constexpr std::uint64_t kWholeBytesMax = std::uint64_t{1} << 30U;
 constexpr std::uint64_t kWholeSlotsMax = 1024;
 
 std::uint64_t bytes_of(const StreamOptions& options) noexcept {
