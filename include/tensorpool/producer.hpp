@@ -84,9 +84,9 @@ class TENSORPOOL_EXPORT Claim {
   Claim& operator=(const Claim&) = delete;
   ~Claim();
 
-  [[nodiscard]] std::uint64_t seq() const noexcept { return seq_; }
+  [[nodiscard]] std::uint64_t seq() const noexcept { return open_.seq; }
   /// Room for the payload: the whole slot, at least as long as was asked for.
-  [[nodiscard]] std::span<std::byte> payload() const noexcept { return payload_; }
+  [[nodiscard]] std::span<std::byte> payload() const noexcept { return open_.payload; }
 
   /// Commits the frame with as many payload bytes as were asked for. Only kCommitted ends the
   /// claim; after any other answer it can be corrected and committed again. Claims are committed in
@@ -105,14 +105,11 @@ class TENSORPOOL_EXPORT Claim {
 
  private:
   friend class Producer;
-  Claim() = default;
+  explicit Claim(detail::ProducerCore* core) noexcept : core_(core) {}
 
-  detail::ProducerCore* core_ = nullptr;
-  std::uint64_t seq_ = 0;
-  std::uint64_t epoch_ = 0;
-  std::span<std::byte> payload_;
+  detail::ProducerCore* core_;
+  detail::OpenClaim open_;
   std::size_t requested_bytes_ = 0;
-  std::uint32_t pool_index_ = 0;
 };
 
 /// Writes the frames of one stream. Never waits for anybody: the oldest frame is overwritten, read
@@ -136,7 +133,8 @@ class TENSORPOOL_EXPORT Producer {
 
   /// Takes a slot for a payload of `bytes`. Several claims may be open at a time, up to the number
   /// of slots.
-  [[nodiscard]] tl::expected<Claim, PublishStatus> claim(std::size_t bytes) noexcept;
+  [[nodiscard]] tl::expected<Claim, PublishStatus> claim(
+      std::size_t bytes, FillWith fill = FillWith::kAnything) noexcept;
 
   [[nodiscard]] std::uint32_t stream_id() const noexcept;
   [[nodiscard]] std::uint64_t epoch() const noexcept;

@@ -12,20 +12,12 @@
 #include <cstdint>
 #include <thread>
 
+#include "base/relax.hpp"
 #include "tensorpool/types/time.hpp"
 
 namespace tensorpool::inline v0::agents {
 
 enum class IdleKind : std::uint8_t { kSpin, kYield, kBackoff };
-
-/// Tells the processor that this thread waits.
-inline void cpu_relax() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("isb" ::: "memory");
-#endif
-}
 
 class Idle {
  public:
@@ -50,7 +42,7 @@ class Idle {
     }
     switch (next_action()) {
       case Action::kSpin:
-        cpu_relax();
+        base::relax();
         break;
       case Action::kYield:
         std::this_thread::yield();

@@ -2,7 +2,9 @@
 
 #include <aeronc.h>
 
+#include <cstddef>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "bus/session.hpp"
@@ -33,29 +35,22 @@ OfferStatus ExclusivePublication::try_claim(std::size_t size, BufferClaim& out) 
   if (size > max_payload_bytes_) [[unlikely]] {
     return OfferStatus::kError;  // W435
   }
-  aeron_buffer_claim_t claim;
-  const std::int64_t position = aeron_exclusive_publication_try_claim(handle_, size, &claim);
-  if (position < 0) [[unlikely]] {
-    return refused(position);
-  }
-  out = {.frame_header = claim.frame_header,
-         .data = reinterpret_cast<std::byte*>(claim.data),
-         .size = claim.length};
-  return OfferStatus::kOk;
+  static_assert(sizeof(BufferClaim) == sizeof(aeron_buffer_claim_t) &&
+                offsetof(aeron_buffer_claim_t, data) == sizeof(void*));
+  auto* const claim = new (&out.aeron_) aeron_buffer_claim_t;
+  const std::int64_t position = aeron_exclusive_publication_try_claim(handle_, size, claim);
+  return position < 0 ? refused(position) : OfferStatus::kOk;
 }
 
-void ExclusivePublication::commit(const BufferClaim& claim) noexcept {
-  aeron_buffer_claim_t taken{.frame_header = claim.frame_header,
-                             .data = reinterpret_cast<std::uint8_t*>(claim.data),
-                             .length = claim.size};
-  aeron_buffer_claim_commit(&taken);
+void ExclusivePublication::commit(BufferClaim& claim) noexcept {
+  aeron_buffer_claim_commit(std::launder(reinterpret_cast<aeron_buffer_claim_t*>(&claim.aeron_)));
 }
 
 OfferStatus ExclusivePublication::try_claim_and_copy(const void* bytes, std::size_t size) noexcept {
   BufferClaim claim;
   const OfferStatus status = try_claim(size, claim);
   if (status == OfferStatus::kOk) [[likely]] {
-    std::memcpy(claim.data, bytes, size);
+    std::memcpy(claim.data(), bytes, size);
     commit(claim);
   }
   return status;

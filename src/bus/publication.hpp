@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 
@@ -38,10 +39,18 @@ enum class [[nodiscard]] OfferStatus : std::uint8_t{
 };
 
 /// Room for one message, in the log itself.
-struct BufferClaim {
-  std::uint8_t* frame_header = nullptr;  ///< Aeron's
-  std::byte* data = nullptr;
-  std::size_t size = 0;
+class BufferClaim {
+ public:
+  [[nodiscard]] std::byte* data() const noexcept {
+    std::byte* data;
+    std::memcpy(&data, aeron_ + sizeof(void*), sizeof(data));
+    return data;
+  }
+
+ private:
+  friend class ExclusivePublication;
+  // Aeron's own struct: a copy of it would wait for all stores before.
+  alignas(void*) std::byte aeron_[2 * sizeof(void*) + sizeof(std::size_t)];
 };
 
 class ExclusivePublication {
@@ -52,10 +61,10 @@ class ExclusivePublication {
   ExclusivePublication& operator=(const ExclusivePublication&) = delete;
   ~ExclusivePublication();
 
-  /// Takes room for a message of at most max_payload_bytes(). With kOk, write `out.data` and call
+  /// Takes room for a message of at most max_payload_bytes(). With kOk, write `out.data()` and call
   /// commit() at once: subscribers read nothing beyond it until then.
   OfferStatus try_claim(std::size_t size, BufferClaim& out) noexcept;
-  void commit(const BufferClaim& claim) noexcept;
+  void commit(BufferClaim& claim) noexcept;
 
   /// Both with a copy between them.
   OfferStatus try_claim_and_copy(const void* bytes, std::size_t size) noexcept;

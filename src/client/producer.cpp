@@ -3,33 +3,22 @@
 #include "client/producer_core.hpp"
 
 namespace tensorpool::inline v0 {
-namespace {
 
-[[nodiscard]] core::producer::OpenClaim open_claim(std::uint64_t seq, std::uint64_t epoch,
-                                                   std::span<std::byte> payload,
-                                                   std::uint32_t pool_index) noexcept {
-  return {.seq = seq, .epoch = epoch, .payload = payload, .pool_index = pool_index};
-}
-
-}  // namespace
-
-Claim::Claim(Claim&& other) noexcept {
-  *this = std::move(other);
-}
+Claim::Claim(Claim&& other) noexcept
+    : core_(std::exchange(other.core_, nullptr)),
+      open_(other.open_),
+      requested_bytes_(other.requested_bytes_) {}
 
 Claim& Claim::operator=(Claim&& other) noexcept {
   std::swap(core_, other.core_);
-  std::swap(seq_, other.seq_);
-  std::swap(epoch_, other.epoch_);
-  std::swap(payload_, other.payload_);
+  std::swap(open_, other.open_);
   std::swap(requested_bytes_, other.requested_bytes_);
-  std::swap(pool_index_, other.pool_index_);
   return *this;
 }
 
 Claim::~Claim() {
   if (core_ != nullptr) {
-    core_->drop(open_claim(seq_, epoch_, payload_, pool_index_));
+    core_->drop(open_);
     core_->release();
   }
 }
@@ -39,8 +28,7 @@ CommitStatus Claim::commit(const TensorInfo& info, std::size_t payload_bytes,
   if (core_ == nullptr) {
     return CommitStatus::kStaleClaim;
   }
-  const CommitStatus status = core_->commit(open_claim(seq_, epoch_, payload_, pool_index_), info,
-                                            payload_bytes, capture_time_ns);
+  const CommitStatus status = core_->commit(open_, info, payload_bytes, capture_time_ns);
   if (status == CommitStatus::kCommitted) [[likely]] {
     core_->release();
     core_ = nullptr;
@@ -50,7 +38,7 @@ CommitStatus Claim::commit(const TensorInfo& info, std::size_t payload_bytes,
 
 void Claim::abort() noexcept {
   if (core_ != nullptr) {
-    core_->abort(open_claim(seq_, epoch_, payload_, pool_index_));
+    core_->abort(open_);
     core_->release();
     core_ = nullptr;
   }
@@ -75,23 +63,19 @@ PublishStatus Producer::publish(const TensorInfo& info, std::span<const std::byt
   return core_ == nullptr ? PublishStatus::kClosed : core_->publish(info, payload, capture_time_ns);
 }
 
-tl::expected<Claim, PublishStatus> Producer::claim(std::size_t bytes) noexcept {
-  if (core_ == nullptr) {
-    return tl::unexpected<PublishStatus>(PublishStatus::kClosed);
+tl::expected<Claim, PublishStatus> Producer::claim(std::size_t bytes, FillWith fill) noexcept {
+  // Filled in place: a copy of what was stored a moment ago, in wider pieces, would wait for all
+  // stores before it, that of IN_PROGRESS included.
+  tl::expected<Claim, PublishStatus> claim(tl::in_place, Claim(core_));
+  const PublishStatus status =
+      core_ == nullptr ? PublishStatus::kClosed : core_->claim(bytes, fill, claim->open_);
+  if (status == PublishStatus::kPublished) [[likely]] {
+    core_->retain();
+    claim->requested_bytes_ = bytes;
+  } else {
+    claim->core_ = nullptr;
+    claim = tl::unexpected<PublishStatus>(status);
   }
-  core::producer::OpenClaim open;
-  const PublishStatus status = core_->claim(bytes, open);
-  if (status != PublishStatus::kPublished) [[unlikely]] {
-    return tl::unexpected<PublishStatus>(status);
-  }
-  Claim claim;
-  core_->retain();
-  claim.core_ = core_;
-  claim.seq_ = open.seq;
-  claim.epoch_ = open.epoch;
-  claim.payload_ = open.payload;
-  claim.requested_bytes_ = bytes;
-  claim.pool_index_ = open.pool_index;
   return claim;
 }
 

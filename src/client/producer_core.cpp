@@ -141,11 +141,12 @@ PublishStatus ProducerCore::publish(const TensorInfo& info, std::span<const std:
   return status;
 }
 
-PublishStatus ProducerCore::claim(std::size_t bytes, core::producer::OpenClaim& out) noexcept {
+PublishStatus ProducerCore::claim(std::size_t bytes, FillWith fill,
+                                  core::producer::OpenClaim& out) noexcept {
   if (client_->is_forked()) [[unlikely]] {
     return PublishStatus::kForked;
   }
-  return writer_.claim(bytes, out);
+  return writer_.claim(bytes, out, fill);
 }
 
 CommitStatus ProducerCore::commit(const core::producer::OpenClaim& claim, const TensorInfo& info,
@@ -198,7 +199,7 @@ void ProducerCore::send_descriptor() noexcept {
     status = out->try_claim(sizeof(layout::FrameDescriptorMessage), claim);  // W200
   }
   if (status == bus::OfferStatus::kOk) [[likely]] {
-    auto& message = *reinterpret_cast<layout::FrameDescriptorMessage*>(claim.data);
+    auto& message = *reinterpret_cast<layout::FrameDescriptorMessage*>(claim.data());
     writer_.write_descriptor(message);
     if (stamp_descriptors_) {
       message.timestamp_ns = static_cast<std::uint64_t>(client_->clock().mono().count());

@@ -27,7 +27,8 @@ class ProducerCore {
 
   [[nodiscard]] PublishStatus publish(const TensorInfo& info, std::span<const std::byte> payload,
                                       std::optional<std::uint64_t> capture_time_ns) noexcept;
-  [[nodiscard]] PublishStatus claim(std::size_t bytes, core::producer::OpenClaim& out) noexcept;
+  [[nodiscard]] PublishStatus claim(std::size_t bytes, FillWith fill,
+                                    core::producer::OpenClaim& out) noexcept;
   [[nodiscard]] CommitStatus commit(const core::producer::OpenClaim& claim, const TensorInfo& info,
                                     std::size_t payload_bytes,
                                     std::optional<std::uint64_t> capture_time_ns) noexcept;

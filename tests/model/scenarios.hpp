@@ -52,10 +52,11 @@ struct ModelSlot {
     }
   }
   void finish(std::uint64_t seq, Stores stores) {
+    core::ring::end_payload<Atom>(stores);
     for (unsigned k = 0; k < kHeaderWords; ++k) {
       core::ring::store_header_word<Atom>(header[k], content(seq, k));
     }
-    core::ring::commit_write<Atom>(commit, seq, stores);
+    core::ring::commit_write<Atom>(commit, seq);
   }
   void write(std::uint64_t seq, Stores stores) {
     claim(seq, stores);
@@ -232,7 +233,7 @@ struct NothingAborted : rl::test_suite<NothingAborted<Orders>, 2> {
         core::ring::begin_write<Atom>(*memory.slot(memory.index_of(seq)), seq, Stores::kOrdered);
       }
       for (const std::uint64_t seq : {2U, 3U}) {
-        core::ring::commit_write<Atom>(*memory.slot(memory.index_of(seq)), seq, Stores::kOrdered);
+        core::ring::commit_write<Atom>(*memory.slot(memory.index_of(seq)), seq);
       }
     } else if (core::consumer::word_for(memory, 2) == core::ring::in_progress(2)) {
       RL_ASSERT(!is_taken_for_aborted(memory, 2, 3));
@@ -259,7 +260,7 @@ struct OneAborted : rl::test_suite<OneAborted<Orders>, 2> {
     if (index == 0) {
       core::ring::begin_write<Atom>(*memory.slot(0), 0, Stores::kOrdered);
       core::ring::begin_write<Atom>(*memory.slot(1), 1, Stores::kOrdered);
-      core::ring::commit_write<Atom>(*memory.slot(1), 1, Stores::kOrdered);
+      core::ring::commit_write<Atom>(*memory.slot(1), 1);
     } else if (core::consumer::word_for(memory, 1) == core::ring::committed(1)) {
       RL_ASSERT(is_taken_for_aborted(memory, 0, 1));
       ++accepted;

@@ -87,6 +87,12 @@ class HeapStream {
       }
     }
   };
+  /// On cache lines, as slots in files are.
+  static void* aligned_zeroes(std::size_t bytes) {
+    constexpr std::size_t kLine = 64;
+    void* const memory = std::aligned_alloc(kLine, (bytes + kLine - 1) / kLine * kLine);
+    return memory == nullptr ? nullptr : std::memset(memory, 0, bytes);
+  }
   template <class T>
   using Zeroed = std::unique_ptr<T[], Release>;
   template <class T>
@@ -94,7 +100,7 @@ class HeapStream {
     static_assert(std::is_trivially_copyable_v<T>);
     const std::size_t bytes = count * sizeof(T);
     void* const memory = bytes <= kHeapBytesMax
-                             ? std::calloc(count, sizeof(T))
+                             ? aligned_zeroes(bytes)
                              : mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == nullptr || memory == MAP_FAILED) {

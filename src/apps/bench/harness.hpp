@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "apps/bench/case.hpp"
+#include "base/relax.hpp"
 #include "os/clock.hpp"
 #include "tensorpool/types/error.hpp"
 
@@ -41,15 +42,9 @@ inline constexpr std::uint64_t kNoSequence = std::numeric_limits<std::uint64_t>:
   return static_cast<std::uint64_t>(os::SystemClock{}.mono().count());
 }
 
-inline void relax() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
-}
-
 inline void spin_until(std::uint64_t due) noexcept {
   while (now_ns() < due) {
-    relax();
+    base::relax();
   }
 }
 

@@ -86,7 +86,7 @@ class ClaimProducer {
       if (++tries % 64 == 0) {
         ::sched_yield();  // the media driver may want this processor
       } else {
-        relax();
+        base::relax();
       }
     }
   }

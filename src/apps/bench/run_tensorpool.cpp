@@ -52,7 +52,7 @@ class FrameProducer {
       static_cast<void>(producer_.publish(info_, source_.stamped(stamp), stamp.sent_ns));
       return;
     }
-    auto claim = producer_.claim(payload_);
+    auto claim = producer_.claim(payload_, FillWith::kOrdinaryStores);
     if (claim) {
       std::memcpy(claim->payload().data(), &stamp, sizeof(stamp));
       static_cast<void>(claim->commit(info_, stamp.sent_ns));

@@ -26,6 +26,7 @@
 #include <optional>
 
 #include "base/mark.hpp"
+#include "base/relax.hpp"
 #include "core/consumer/frame.hpp"
 #include "core/consumer/ring_search.hpp"
 #include "core/consumer/sequence_tracker.hpp"
@@ -202,7 +203,7 @@ class FrameReceiver {
         delivered += read(next, nullptr, Missed::kLate, sink) ? 1 : 0;
       } else if (found > next && belongs(*memory_, word, next)) {
         skip_lapped(found, latest);
-      } else if (!(found == next && was_aborted(next))) {
+      } else if (!(found == next && (is_finished_soon(next) || was_aborted(next)))) {
         break;  // not written yet, or still being written
       }
     }
@@ -435,6 +436,20 @@ class FrameReceiver {
       --newest;
     }
     return newest;
+  }
+
+  /// Slot `next` is IN_PROGRESS for `next`: true when it is no more after a moment. A frame that is
+  /// copied by one call is, and looking at other slots meanwhile takes lines that the writer needs
+  /// next.
+  [[nodiscard]] bool is_finished_soon(std::uint64_t next) const noexcept {
+    constexpr int kLooks = 4;
+    for (int look = 0; look < kLooks; ++look) {
+      base::relax();
+      if (!still_in_progress(*memory_, next)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /// Slot `next` is IN_PROGRESS for `next`; accounts for the number when it was aborted. Two later

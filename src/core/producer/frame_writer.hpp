@@ -32,13 +32,7 @@
 
 namespace tensorpool::inline v0::core::producer {
 
-/// A slot that was taken and not yet committed or aborted.
-struct OpenClaim {
-  std::uint64_t seq = 0;
-  std::uint64_t epoch = 0;
-  std::span<std::byte> payload;  ///< room in the pool, at least what was asked for
-  std::uint32_t pool_index = 0;
-};
+using detail::OpenClaim;
 
 template <class Atom, class Copier = PayloadCopier>
 class FrameWriter {
@@ -109,7 +103,8 @@ class FrameWriter {
   }
 
   /// Takes the next number and gives its payload slot away for external filling (W179).
-  [[nodiscard]] PublishStatus claim(std::size_t bytes, OpenClaim& out) noexcept {
+  [[nodiscard]] PublishStatus claim(std::size_t bytes, OpenClaim& out,
+                                    FillWith fill = FillWith::kAnything) noexcept {
     std::uint32_t pool_index = 0;
     if (const PublishStatus status = choose_pool(bytes, pool_index);
         status != PublishStatus::kPublished) [[unlikely]] {
@@ -124,13 +119,13 @@ class FrameWriter {
     const std::uint64_t seq = next_seq_++;
     const std::uint32_t index = memory_->index_of(seq);
     const ring::PoolMemory& pool = memory_->pools[pool_index];
-    // The caller may use streaming stores or a device (W450).
-    ring::begin_write<Atom>(*memory_->slot(index), seq, ring::Stores::kStreaming);
+    ring::begin_write<Atom>(*memory_->slot(index), seq, stores_of(fill));
     slots_[index].open = true;
     out = {.seq = seq,
            .epoch = options_.epoch,
            .payload = {Memory::payload(pool, index), pool.stride_bytes},
-           .pool_index = pool_index};
+           .pool_index = pool_index,
+           .fill = fill};
     return PublishStatus::kPublished;
   }
 
@@ -149,8 +144,9 @@ class FrameWriter {
     }
     const std::uint32_t index = memory_->index_of(claim.seq);
     finish(memory_->slot(index), claim.seq, index, memory_->pools[claim.pool_index],
-           static_cast<std::uint32_t>(values_bytes), timestamp_ns, ring::Stores::kStreaming);
+           static_cast<std::uint32_t>(values_bytes), timestamp_ns, stores_of(claim.fill));
     close(index);
+    prefetch_ahead(memory_->pools[claim.pool_index]);
     return CommitStatus::kCommitted;
   }
 
@@ -201,6 +197,10 @@ class FrameWriter {
     std::uint32_t template_id = 0;  ///< of the words in the slot; 0 = not written by this process
     bool open = false;
   };
+
+  [[nodiscard]] static constexpr ring::Stores stores_of(FillWith fill) noexcept {
+    return fill == FillWith::kOrdinaryStores ? ring::Stores::kOrdered : ring::Stores::kStreaming;
+  }
 
   /// The smallest stride that holds `bytes`; on equal strides the first pool (W45).
   [[nodiscard]] PublishStatus choose_pool(std::size_t bytes, std::uint32_t& chosen) noexcept {
@@ -262,6 +262,7 @@ class FrameWriter {
   void finish(typename Atom::Word* slot, std::uint64_t seq, std::uint32_t index,
               const ring::PoolMemory& pool, std::uint32_t values_bytes, std::uint64_t timestamp_ns,
               ring::Stores stores) noexcept {
+    ring::end_payload<Atom>(stores);
     ring::encode_frame_words({.values_len_bytes = values_bytes,
                               .payload_slot = index,
                               .pool_id = pool.pool_id,
@@ -277,7 +278,7 @@ class FrameWriter {
                   state.template_id == 0 ? layout::kSlotWords : layout::kSlotTensorEndWord);
       state.template_id = template_id_;
     }
-    ring::commit_write<Atom>(*slot, seq, stores);
+    ring::commit_write<Atom>(*slot, seq);
     last_timestamp_ns_ = timestamp_ns;
     committed_seq_ = seq;
     ++counters_.frames_published;

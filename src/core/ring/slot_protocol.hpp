@@ -43,6 +43,16 @@ void begin_write(typename Atom::Word& commit, std::uint64_t seq, Stores stores) 
   }
 }
 
+/// The end of writer step 2: payload that was streamed is ordered before all stores that follow
+/// (W450). Before the header words, so that they and COMMITTED leave in one go: a reader that polls
+/// the commit word takes their line away but once.
+template <class Atom>
+void end_payload(Stores stores) noexcept {
+  if (stores == Stores::kStreaming) {
+    Atom::template store_fence<Edge::kCommitStoreFence>();
+  }
+}
+
 /// Writer step 3 (W156), one word of it.
 template <class Atom>
 void store_header_word(typename Atom::Word& word, std::uint64_t value) noexcept {
@@ -50,11 +60,9 @@ void store_header_word(typename Atom::Word& word, std::uint64_t value) noexcept 
 }
 
 /// Writer step 4 (W157): everything of the frame is visible to whoever acquires this value.
+/// Precondition: end_payload() was called.
 template <class Atom>
-void commit_write(typename Atom::Word& commit, std::uint64_t seq, Stores stores) noexcept {
-  if (stores == Stores::kStreaming) {
-    Atom::template store_fence<Edge::kCommitStoreFence>();
-  }
+void commit_write(typename Atom::Word& commit, std::uint64_t seq) noexcept {
   Atom::template store_release<Edge::kCommitStore>(commit,
                                                    committed(seq));  // sync(slot-commit): publish
 }

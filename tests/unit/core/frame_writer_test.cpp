@@ -377,14 +377,29 @@ TEST(FrameWriter, fences_stores_that_may_be_streamed_on_both_sides) {
       (std::vector{Edge::kBeginStore, Edge::kBeginFence, Edge::kHeaderStore, Edge::kCommitStore}));
   EXPECT_EQ(publish(kSelfStreamingBytes),
             (std::vector{Edge::kBeginStore, Edge::kBeginFence, Edge::kBeginStoreFence,
-                         Edge::kHeaderStore, Edge::kCommitStoreFence, Edge::kCommitStore}));
+                         Edge::kCommitStoreFence, Edge::kHeaderStore, Edge::kCommitStore}));
   OpenClaim claim;
   EXPECT_EQ(edges_of([&] { ASSERT_EQ(sut.claim(8, claim), PublishStatus::kPublished); }),
             (std::vector{Edge::kBeginStore, Edge::kBeginFence, Edge::kBeginStoreFence}));
   EXPECT_EQ(edges_of([&] {
               ASSERT_EQ(sut.commit(claim, bytes_tensor(8), 8, 0), CommitStatus::kCommitted);
             }),
-            (std::vector{Edge::kHeaderStore, Edge::kCommitStoreFence, Edge::kCommitStore}));
+            (std::vector{Edge::kCommitStoreFence, Edge::kHeaderStore, Edge::kCommitStore}));
+}
+
+TEST(FrameWriter, a_claim_that_is_filled_with_ordinary_stores_needs_no_store_fence) {
+  TP_REQ("W450");
+  const HeapStream<test::ProbeAtom> stream(2, {{.id = 1, .stride_bytes = 64}});
+  FrameWriter<test::ProbeAtom> sut(stream.memory(), {.stream_id = 1, .epoch = 1});
+  OpenClaim claim;
+  EXPECT_EQ(edges_of([&] {
+              ASSERT_EQ(sut.claim(8, claim, FillWith::kOrdinaryStores), PublishStatus::kPublished);
+            }),
+            (std::vector{Edge::kBeginStore, Edge::kBeginFence}));
+  EXPECT_EQ(edges_of([&] {
+              ASSERT_EQ(sut.commit(claim, bytes_tensor(8), 8, 0), CommitStatus::kCommitted);
+            }),
+            (std::vector{Edge::kHeaderStore, Edge::kCommitStore}));
 }
 
 TEST(FrameWriter, stores_four_header_words_for_a_frame_of_a_known_shape) {
