@@ -6,7 +6,7 @@
 #include <chrono>
 #include <ctime>
 
-#include "agents/idle.hpp"
+#include "base/relax.hpp"
 #include "os/clock.hpp"
 
 namespace tensorpool::inline v0::apps {
@@ -56,7 +56,7 @@ bool Pacer::wait(const std::atomic<bool>& stop) noexcept {
       const timespec until = to_timespec(std::min(due - kSpin, now + kSlice));
       ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
     } else {
-      agents::cpu_relax();
+      base::relax();
     }
   }
   return false;

@@ -59,6 +59,21 @@ class Function:
     def find(self, predicate):
         return [i.address for i in self.code if predicate(i)]
 
+    def for_any_fill(self):
+        """The same code as FillWith::kAnything runs it: jumps over a fence are not taken, those to one are."""
+        fences = set(self.fences())
+        other = Function(self.name)
+        for instruction, after in zip(self.code, self.code[1:] + self.code[-1:]):
+            text = instruction.text
+            if instruction.mnemonic in ("je", "jne"):
+                target = TARGET.match(instruction.operands)
+                if target and int(target[1], 16) in fences:
+                    text = "jmp " + instruction.operands
+                elif after.address in fences:
+                    text = "nop"
+            other.code.append(Instruction(instruction.address, text))
+        return other
+
     def fences(self):
         return self.find(lambda i: i.mnemonic == "sfence")
 
@@ -179,10 +194,10 @@ class Fences(unittest.TestCase):
         self.sound_and_sensitive("core::copy_in", copier_faults, 2)
 
     def test_a_claim_is_in_progress_before_its_owner_may_stream(self):
-        self.sound_and_sensitive("ProducerCore::claim", claim_faults, 1)
+        self.sound_and_sensitive("ProducerCore::claim", lambda f: claim_faults(f.for_any_fill()), 1)
 
     def test_what_the_owner_of_a_claim_streamed_comes_before_committed(self):
-        self.sound_and_sensitive("ProducerCore::commit", commit_faults, 1)
+        self.sound_and_sensitive("ProducerCore::commit", lambda f: commit_faults(f.for_any_fill()), 1)
 
     def test_a_published_frame_has_both_fences(self):
         self.assertGreaterEqual(len(one(self.functions, "ProducerCore::publish").fences()), 2)
