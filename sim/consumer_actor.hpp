@@ -31,6 +31,9 @@ class ConsumerActor final : public Actor {
   [[nodiscard]] bool reads_each_descriptor() const noexcept {
     return plan().mode == ConsumerMode::kDescriptor && plan().latest_permille == 0;
   }
+  [[nodiscard]] bool needs_descriptors() const noexcept {
+    return plan().mode == ConsumerMode::kDescriptor;
+  }
   [[nodiscard]] bool mapped_to(std::uint64_t epoch) const noexcept;
   void frame_committed(std::uint64_t epoch, std::uint64_t seq) {
     data_.frame_committed(epoch, seq);

@@ -167,6 +167,7 @@ int DataSide::take_descriptors(int messages, int frames_max) {
 void DataSide::resubscribe() {
   world_->descriptors.subscribe(index_, now_, random_.below(8));
   receiver_->subscription_changed();
+  ledger_->subscription_changed(*receiver_);
 }
 
 void DataSide::give_descriptor(const Descriptor& descriptor, int limit) {
@@ -175,10 +176,9 @@ void DataSide::give_descriptor(const Descriptor& descriptor, int limit) {
   receiver_->on_descriptor(
       descriptor, in_fallback_, [this](const SimFrame& frame) { return use(frame); }, limit);
   settle_in_use();
-  const bool of_this_stream = descriptor.stream_id == kStreamId;
-  ledger_->after_descriptor(*receiver_, of_this_stream, !in_fallback_);
+  ledger_->after_descriptor(*receiver_, descriptor, !in_fallback_);
   ledger_->check(*receiver_);
-  if (of_this_stream && descriptor.epoch == receiver_->epoch() &&
+  if (descriptor.stream_id == kStreamId && descriptor.epoch == receiver_->epoch() &&
       descriptor.seq >= receiver_->last_seq()) {
     silence_.on_progress();
   }

@@ -1,5 +1,6 @@
 #include "ledger.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
@@ -13,6 +14,8 @@ using CounterArray = std::array<std::uint64_t, kCounters>;
 
 void Ledger::mapping_begins(const SimReceiver& receiver) {
   last_.reset();
+  highest_heard_.reset();
+  tolerates_lower_ = false;
   check(receiver);
 }
 
@@ -53,9 +56,13 @@ void Ledger::before_descriptor(const SimReceiver& receiver) {
   before_ = receiver.counters();
   last_seq_before_ = receiver.last_seq();
   frames_before_ = frames_;
+  tracking_before_ = receiver.tracking();
+  draining_before_ = receiver.draining();
 }
 
-void Ledger::after_descriptor(const SimReceiver& receiver, bool of_this_stream, bool heard) {
+void Ledger::after_descriptor(const SimReceiver& receiver,
+                              const core::consumer::Descriptor& descriptor, bool heard) {
+  const bool of_this_stream = descriptor.stream_id == receiver.options().stream_id;
   const ConsumerCounters& now = receiver.counters();
   const std::uint64_t refusals = (now.drops_duplicate - before_.drops_duplicate) +
                                  (now.descriptors_behind - before_.descriptors_behind) +
@@ -78,6 +85,32 @@ void Ledger::after_descriptor(const SimReceiver& receiver, bool of_this_stream, 
   if (of_this_stream && heard && refusals == 0 && !moved && !receiver.draining()) {
     fail("a descriptor was neither accepted nor counted");
   }
+  const bool refused_unheard = now.drops_epoch_mismatch != before_.drops_epoch_mismatch ||
+                               now.drops_unmapped != before_.drops_unmapped ||
+                               now.implausible != before_.implausible ||
+                               now.malformed_messages != before_.malformed_messages;
+  if (of_this_stream && heard && !refused_unheard) {
+    check_lower(receiver, descriptor.seq);
+  }
+}
+
+void Ledger::check_lower(const SimReceiver& receiver, std::uint64_t seq) {
+  const ConsumerCounters& now = receiver.counters();
+  const bool lower = tracking_before_ && seq <= last_seq_before_ &&
+                     (last_seq_before_ != 0 || highest_heard_ == 0U);
+  if (lower && !draining_before_) {
+    const bool unheard = !highest_heard_ || seq > *highest_heard_;
+    const bool duplicate = !unheard && (seq == *highest_heard_ || tolerates_lower_);
+    const bool regression = !unheard && !duplicate;
+    if (now.descriptors_behind - before_.descriptors_behind != (unheard ? 1U : 0U) ||
+        now.drops_duplicate - before_.drops_duplicate != (duplicate ? 1U : 0U) ||
+        now.seq_regressions - before_.seq_regressions != (regression ? 1U : 0U) ||
+        receiver.unmap_wanted().has_value() != regression) {
+      fail("descriptor " + std::to_string(seq) + " was taken for another kind of repetition");
+    }
+  }
+  tolerates_lower_ = tolerates_lower_ && lower;
+  highest_heard_ = std::max(seq, highest_heard_.value_or(0));
 }
 
 void Ledger::check(const SimReceiver& receiver) {

@@ -8,7 +8,9 @@
 //  3. Each descriptor has one outcome, and only an accepted one moves the tracking (W264).
 //  4. No counter ever goes down (W279).
 //  5. No number is given up while it may still be committed.
-//  6. Every mapping that ends is a discontinuity, and nothing else is.
+//  6. A number that is not above all others is a duplicate, one that was read from the ring, or a
+//     regression, which ends the mapping (W261..W263).
+//  7. Every mapping that ends is a discontinuity, and nothing else is.
 #pragma once
 
 #include <cstdint>
@@ -39,10 +41,15 @@ class Ledger {
   /// Call before the receiver is told to detach.
   void mapping_ends(const SimReceiver& receiver);
 
+  /// The descriptor subscription is another one from now on (W263).
+  void subscription_changed(const SimReceiver& receiver) noexcept {
+    tolerates_lower_ = receiver.tracking();
+  }
   /// Around one call of on_descriptor.
   void before_descriptor(const SimReceiver& receiver);
-  /// `of_this_stream` and `heard`: not in FALLBACK, where descriptors are ignored.
-  void after_descriptor(const SimReceiver& receiver, bool of_this_stream, bool heard);
+  /// `heard`: not in FALLBACK, where descriptors are ignored.
+  void after_descriptor(const SimReceiver& receiver, const core::consumer::Descriptor& descriptor,
+                        bool heard);
 
   /// After every event.
   void check(const SimReceiver& receiver);
@@ -55,6 +62,7 @@ class Ledger {
            counters.drops_rate_limited + counters.rate_skips + counters.skipped_by_reader -
            counters.changed_after_use;
   }
+  void check_lower(const SimReceiver& receiver, std::uint64_t seq);
   void fail(const std::string& what);
 
   struct Position {
@@ -71,6 +79,10 @@ class Ledger {
   ConsumerCounters before_;  ///< before the present descriptor
   std::uint64_t last_seq_before_ = 0;
   std::uint64_t frames_before_ = 0;
+  bool tracking_before_ = false;
+  bool draining_before_ = false;
+  std::optional<std::uint64_t> highest_heard_;  ///< of descriptors, in this mapping
+  bool tolerates_lower_ = false;
 };
 
 }  // namespace tensorpool::inline v0::sim

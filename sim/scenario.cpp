@@ -100,6 +100,7 @@ Scenario Scenario::draw(std::uint64_t seed) {
   run.pause_max = log_between(random, milliseconds(1), seconds(3));
   run.restart_max = log_between(random, milliseconds(1), seconds(1));
   run.bus_blocks = maybe(random, number(random, 1, 4));
+  run.silent_end = random.chance(1, 8);
   run.clock_jumps = maybe(random, 2);
   run.configurations = maybe(random, number(random, 0, 4));
   run.nonsense = maybe(random, number(random, 0, 20));

@@ -71,6 +71,7 @@ struct Scenario {
   Nanos pause_max{};
   Nanos restart_max{};
   std::uint32_t bus_blocks = 0;
+  bool silent_end = false;  ///< no descriptors when all other faults have stopped
   std::uint32_t clock_jumps = 0;
   std::uint32_t configurations = 0;       ///< ConsumerConfigs with another useShm
   std::uint32_t nonsense = 0;             ///< messages of a foreign or broken owner

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace tensorpool::inline v0::sim {
@@ -21,11 +23,16 @@ namespace {
   std::exit(kCrash);  // workers that run already end with their parent
 }
 
+using Clock = std::chrono::steady_clock;
+constexpr auto kSeedMax = std::chrono::seconds(60);
+
 /// A worker's process, and the end of a pipe where its stderr comes out.
 struct Child {
   pid_t pid = -1;
   int errors = -1;
   std::string said;
+  std::uint64_t seeds = 0;  ///< that it had run, when that was looked at last
+  Clock::time_point since = Clock::now();
 };
 
 Child start(Worker& worker, std::uint32_t index,
@@ -77,10 +84,20 @@ int exit_code_of(Child& child) {
 /// Waits for something to hear; about a second.
 void wait_for(const std::vector<Child>& children) {
   std::vector<pollfd> fds;
+  fds.reserve(children.size());
   for (const Child& child : children) {
     fds.push_back({.fd = child.errors, .events = POLLIN, .revents = 0});
   }
   static_cast<void>(::poll(fds.data(), fds.size(), 1000));
+}
+
+/// True when the child has been at one seed for too long: it runs in circles.
+bool hangs(Child& child, const Worker& worker) {
+  const std::uint64_t seeds = worker.seeds.load();
+  if (std::exchange(child.seeds, seeds) != seeds) {
+    child.since = Clock::now();
+  }
+  return Clock::now() - child.since > kSeedMax;
 }
 
 bool has_something_to_say(const Child& child) {
@@ -114,6 +131,9 @@ Outcome supervise(std::uint32_t jobs, const std::function<int(Worker&, std::uint
         --running;
         first_failure = {
             .code = exit_code_of(child), .seed = workers[k].seed.load(), .said = child.said};
+      } else if (child.errors >= 0 && hangs(child, workers[k])) {
+        first_failure = {
+            .code = kCrash, .seed = workers[k].seed.load(), .said = "it does not end\n"};
       }
     }
     report(workers, running == 0 && first_failure.code == kFine);
