@@ -103,7 +103,7 @@ int Program::main(int argc, char** argv) {
   std::string seed_text;
   app.add_option("--seed", seed_text, "first seed (default: hash of the sources xor the day)");
   app.add_option("--seeds", seeds_, "number of seeds, counted up from the first");
-  app.add_option("--seconds", limit_s_, "run for this long instead");
+  app.add_option("--seconds", limit_s_, "at least this long, with more seeds");
   app.add_option("--jobs", jobs_, "processes that share the seeds")->check(CLI::Range(1, 1024));
   app.add_flag("--json", json_, "report as one JSON object");
   app.add_flag("--demand-marks", demand_, "fail when a marked path was never taken");
@@ -138,7 +138,7 @@ int Program::main(int argc, char** argv) {
 }
 
 int Program::run_seeds(Worker& worker, std::uint32_t index) const {
-  for (std::uint64_t k = index; limit_s_ > 0 ? seconds() < limit_s_ : k < seeds_; k += jobs_) {
+  for (std::uint64_t k = index; k < seeds_ || seconds() < limit_s_; k += jobs_) {
     const std::uint64_t seed = first_seed_ + k;
     worker.seed.store(seed);
     World world(Scenario::draw(seed), bug_);

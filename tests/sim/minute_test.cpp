@@ -20,7 +20,7 @@ TEST(Simulator, finds_nothing_in_a_minute_and_reaches_every_marked_path) {
       // receiving, and the accounting identity
       "W254", "W255", "W256", "W257", "W258", "W259", "W260", "W261", "W262", "W263", "W264",
       "W265", "W266", "W274", "W278", "W279", "W280");
-  const int status = std::system(TP_SIM " --seconds 60 --demand-marks");
+  const int status = std::system(TP_SIM " --seconds 60 --seeds 1000 --demand-marks");
   ASSERT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0) << "the command that replays it is in the output above";
 }
