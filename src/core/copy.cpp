@@ -60,8 +60,8 @@ const StreamBlocks stream_blocks = widest_stream_blocks();
 }  // namespace
 
 CopyKind choose_copy_kind(std::uint64_t footprint_bytes, std::uint64_t cache_bytes) noexcept {
-  return cache_bytes != 0 && footprint_bytes > cache_bytes ? CopyKind::kStreaming
-                                                           : CopyKind::kCached;
+  return cache_bytes != 0 && footprint_bytes > cache_bytes / 2 ? CopyKind::kStreaming
+                                                               : CopyKind::kCached;
 }
 
 void copy_in(std::byte* to, const std::byte* from, std::size_t bytes, CopyKind kind) noexcept {

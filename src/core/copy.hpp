@@ -29,7 +29,8 @@ enum class CopyKind : std::uint8_t {
 inline constexpr std::size_t kSelfStreamingBytes = 0x4040;
 
 /// The kind to use for pools of `footprint_bytes` on a machine whose last-level cache has
-/// `cache_bytes`.
+/// `cache_bytes`: streaming from half of it on, because what is copied and what readers do need
+/// their share.
 [[nodiscard]] CopyKind choose_copy_kind(std::uint64_t footprint_bytes,
                                         std::uint64_t cache_bytes) noexcept;
 

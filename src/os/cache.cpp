@@ -35,13 +35,17 @@ namespace {
 
 std::uint64_t last_level_cache_bytes() noexcept {
   static const std::uint64_t bytes = [] {
+    // The kernel knows which processors share a cache; the C library may answer with the sum over
+    // the whole package.
+    if (const std::uint64_t found = from_sysfs(); found != 0) {
+      return found;
+    }
     for (const int level : {_SC_LEVEL3_CACHE_SIZE, _SC_LEVEL2_CACHE_SIZE}) {
-      const long found = ::sysconf(level);
-      if (found > 0) {
+      if (const long found = ::sysconf(level); found > 0) {
         return static_cast<std::uint64_t>(found);
       }
     }
-    return from_sysfs();
+    return std::uint64_t{0};
   }();
   return bytes;
 }

@@ -60,8 +60,8 @@ TEST(Copy, moves_every_byte_and_no_other) {
 }
 
 TEST(Copy, streams_exactly_when_the_pools_are_larger_than_a_known_cache) {
-  EXPECT_EQ(choose_copy_kind(100, 99), CopyKind::kStreaming);
-  EXPECT_EQ(choose_copy_kind(100, 100), CopyKind::kCached);
+  EXPECT_EQ(choose_copy_kind(51, 100), CopyKind::kStreaming);
+  EXPECT_EQ(choose_copy_kind(50, 100), CopyKind::kCached);
   EXPECT_EQ(choose_copy_kind(0, 100), CopyKind::kCached);
   EXPECT_EQ(choose_copy_kind(1ULL << 40U, 0), CopyKind::kCached);
 }
