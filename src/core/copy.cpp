@@ -13,13 +13,16 @@ namespace {
 
 #if defined(__x86_64__)
 
-using StreamBlocks = void (*)(std::byte* to, const std::byte* from, std::size_t blocks) noexcept;
+using StreamBlocks = void (*)(std::byte* to, const std::byte* from, std::size_t blocks,
+                              std::ptrdiff_t step) noexcept;
 
 constexpr std::size_t kBlockBytes = 64;
 
+// `to` and `from` are the block to begin with, `step` is +64 or -64 bytes to the next.
 // Precondition of the three: `to` is 64-byte aligned.
-void stream_blocks_sse2(std::byte* to, const std::byte* from, std::size_t blocks) noexcept {
-  for (; blocks != 0; --blocks, to += kBlockBytes, from += kBlockBytes) {
+void stream_blocks_sse2(std::byte* to, const std::byte* from, std::size_t blocks,
+                        std::ptrdiff_t step) noexcept {
+  for (; blocks != 0; --blocks, to += step, from += step) {
     for (std::size_t k = 0; k < kBlockBytes; k += sizeof(__m128i)) {
       _mm_stream_si128(reinterpret_cast<__m128i*>(to + k),
                        _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + k)));
@@ -28,8 +31,8 @@ void stream_blocks_sse2(std::byte* to, const std::byte* from, std::size_t blocks
 }
 
 [[gnu::target("avx")]] void stream_blocks_avx(std::byte* to, const std::byte* from,
-                                              std::size_t blocks) noexcept {
-  for (; blocks != 0; --blocks, to += kBlockBytes, from += kBlockBytes) {
+                                              std::size_t blocks, std::ptrdiff_t step) noexcept {
+  for (; blocks != 0; --blocks, to += step, from += step) {
     const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
     const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + 32));
     _mm256_stream_si256(reinterpret_cast<__m256i*>(to), low);
@@ -38,8 +41,9 @@ void stream_blocks_sse2(std::byte* to, const std::byte* from, std::size_t blocks
 }
 
 [[gnu::target("avx512f")]] void stream_blocks_avx512(std::byte* to, const std::byte* from,
-                                                     std::size_t blocks) noexcept {
-  for (; blocks != 0; --blocks, to += kBlockBytes, from += kBlockBytes) {
+                                                     std::size_t blocks,
+                                                     std::ptrdiff_t step) noexcept {
+  for (; blocks != 0; --blocks, to += step, from += step) {
     _mm512_stream_si512(reinterpret_cast<__m512i*>(to),
                         _mm512_loadu_si512(reinterpret_cast<const void*>(from)));
   }
@@ -71,7 +75,18 @@ void copy_in(std::byte* to, const std::byte* from, std::size_t bytes, CopyKind k
     const std::size_t head = -reinterpret_cast<std::uintptr_t>(to) % kBlockBytes;
     std::memcpy(to, from, head);
     const std::size_t blocks = (bytes - head) / kBlockBytes;
-    stream_blocks(to + head, from + head, blocks);
+    // A load that follows a store to the same offset of another page waits for it. Where the stores
+    // would run a little ahead of the loads, begin at the end.
+    constexpr std::size_t kPageBytes = 4096;
+    const std::size_t ahead =
+        (reinterpret_cast<std::uintptr_t>(to) - reinterpret_cast<std::uintptr_t>(from)) %
+        kPageBytes;
+    if (ahead != 0 && ahead < kPageBytes / 2 && blocks != 0) {
+      const std::size_t last = head + (blocks - 1) * kBlockBytes;
+      stream_blocks(to + last, from + last, blocks, -static_cast<std::ptrdiff_t>(kBlockBytes));
+    } else {
+      stream_blocks(to + head, from + head, blocks, kBlockBytes);
+    }
     const std::size_t done = head + blocks * kBlockBytes;
     std::memcpy(to + done, from + done, bytes - done);
     base::detail::order_streaming_stores();  // the payload before COMMITTED (W157)
