@@ -52,7 +52,7 @@ constexpr std::size_t kLargeImage = 8'388'608;
 std::vector<Promise> standard_promises() {
   using Relation = Promise::Relation;
   std::vector<Promise> all;
-  all.push_back({.what = "frames/s end to end, 64 B; floor: raw Aeron claims of 48 B",
+  all.push_back({.what = "64 B end to end / raw Aeron claims",
                  .unit = "frames/s",
                  .ours = {throughput("descriptors", kSmall)},
                  .floors = {throughput("raw-aeron", kSmall)},
@@ -62,14 +62,14 @@ std::vector<Promise> standard_promises() {
                  .goal = 0.4});
   for (const std::size_t payload : {kSmall, kImage, kLargeImage}) {
     const std::string size = payload == kSmall ? "64 B" : payload == kImage ? "640 KiB" : "8 MiB";
-    all.push_back({.what = "latency p50, " + size + " untouched, descriptors; floor: raw Aeron",
+    all.push_back({.what = "latency " + size + ", descriptors / raw Aeron",
                    .unit = "ns",
                    .ours = {latency("descriptors", payload)},
                    .floors = {latency("raw-aeron", payload)},
                    .figure = p50,
                    .relation = Relation::kRatioAtMost,
                    .goal = 2});
-    all.push_back({.what = "latency p50, " + size + " untouched, direct; floor: plain seqlock ring",
+    all.push_back({.what = "latency " + size + ", direct / seqlock ring",
                    .unit = "ns",
                    .ours = {latency("direct", payload)},
                    .floors = {latency("seqlock", payload)},
@@ -78,9 +78,8 @@ std::vector<Promise> standard_promises() {
                    .goal = 1.4});
   }
   for (const std::size_t payload : {kImage, kLargeImage}) {
-    all.push_back({.what = std::string("copy publish, ") +
-                           (payload == kImage ? "640 KiB" : "8 MiB") +
-                           "; floor: best plain store loop",
+    all.push_back({.what = std::string("copy ") + (payload == kImage ? "640 KiB" : "8 MiB") +
+                           " / best store loop",
                    .unit = "frames/s",
                    .ours = {throughput("descriptors", payload)},
                    .floors = {copying("memcpy", payload), copying("stream", payload)},
@@ -89,14 +88,14 @@ std::vector<Promise> standard_promises() {
                    .relation = Relation::kRatioAtLeast,
                    .goal = 0.95});
   }
-  all.push_back({.what = "publish cost, untouched, 32 at a time; floor: raw Aeron claim",
+  all.push_back({.what = "publish cost / raw Aeron claim",
                  .unit = "ns",
                  .ours = {cost(Test::kPublishCost, "descriptors")},
                  .floors = {cost(Test::kPublishCost, "raw-aeron")},
                  .figure = p50,
                  .relation = Relation::kDifferenceAtMost,
                  .goal = 40});
-  all.push_back({.what = "idle poll; floor: empty Aeron poll",
+  all.push_back({.what = "idle poll / empty Aeron poll",
                  .unit = "ns",
                  .ours = {cost(Test::kPollCost, "descriptors")},
                  .floors = {cost(Test::kPollCost, "raw-aeron")},
