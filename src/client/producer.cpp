@@ -66,17 +66,17 @@ PublishStatus Producer::publish(const TensorInfo& info, std::span<const std::byt
 tl::expected<Claim, PublishStatus> Producer::claim(std::size_t bytes, FillWith fill) noexcept {
   // Filled in place: a copy of what was stored a moment ago, in wider pieces, would wait for all
   // stores before it, that of IN_PROGRESS included.
-  tl::expected<Claim, PublishStatus> claim(tl::in_place, Claim(core_));
+  tl::expected<Claim, PublishStatus> made = Claim(core_);
   const PublishStatus status =
-      core_ == nullptr ? PublishStatus::kClosed : core_->claim(bytes, fill, claim->open_);
+      core_ == nullptr ? PublishStatus::kClosed : core_->claim(bytes, fill, made->open_);
   if (status == PublishStatus::kPublished) [[likely]] {
     core_->retain();
-    claim->requested_bytes_ = bytes;
+    made->requested_bytes_ = bytes;
   } else {
-    claim->core_ = nullptr;
-    claim = tl::unexpected<PublishStatus>(status);
+    made->core_ = nullptr;
+    made = tl::unexpected<PublishStatus>(status);
   }
-  return claim;
+  return made;
 }
 
 std::uint32_t Producer::stream_id() const noexcept {
