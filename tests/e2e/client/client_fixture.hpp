@@ -16,25 +16,11 @@
 
 #include "accounting.hpp"
 #include "client_peer.hpp"
+#include "support/eventually.hpp"
 #include "support/scratch_directory.hpp"
 #include "tensorpool/tensorpool.hpp"
 
 namespace tensorpool::test {
-
-inline constexpr auto kPatience = std::chrono::seconds(60);
-
-/// Calls `step` until it returns true. False when patience has run out.
-template <class Step>
-[[nodiscard]] bool eventually(Step&& step) {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (!step()) {
-    if (std::chrono::steady_clock::now() > end) {
-      return false;
-    }
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 /// Keeps the events of a consumer.
 class EventLog {

@@ -36,7 +36,7 @@ class TpCommand : public TpTest {
   }
   /// Returns once the file that a subscriber is writing has got longer than `bytes`.
   [[nodiscard]] bool grows_beyond(const std::string& file, std::uintmax_t bytes) {
-    return eventually([&] { return part_size(file) > bytes; });
+    return eventually([&] { return part_size(file) > bytes; }, kRest);
   }
   [[nodiscard]] std::uintmax_t part_size(const std::string& file) const {
     std::error_code error;

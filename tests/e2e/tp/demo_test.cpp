@@ -89,7 +89,7 @@ TEST_F(TpDemo, leaves_nothing_behind_when_it_is_killed) {
   ASSERT_FALSE(workspaces(sut->pid()).empty());
   sut->send(SIGKILL);
   EXPECT_EQ(sut->wait(), -SIGKILL);
-  EXPECT_TRUE(eventually([&] { return state_of(child) == 'Z' || state_of(child) == '?'; }));
+  EXPECT_TRUE(eventually([&] { return state_of(child) == 'Z' || state_of(child) == '?'; }, kRest));
   EXPECT_TRUE(workspaces(sut->pid()).empty());
 }
 
@@ -101,7 +101,7 @@ TEST_F(TpDemo, cleans_up_after_one_that_was_killed_with_its_child) {
     const pid_t child = child_of(killed->pid());
     ASSERT_GT(child, 0);
     ::kill(child, SIGSTOP);  // so that it cannot clean up before it is killed, too
-    ASSERT_TRUE(eventually([&] { return state_of(child) == 'T'; }));
+    ASSERT_TRUE(eventually([&] { return state_of(child) == 'T'; }, kRest));
     killed->send(SIGKILL);
     EXPECT_EQ(killed->wait(), -SIGKILL);
     ::kill(child, SIGKILL);

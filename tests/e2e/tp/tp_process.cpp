@@ -80,7 +80,7 @@ std::string TpProcess::err() const {
 
 bool TpProcess::says(std::string_view text) {
   const auto has_said = [&] { return err().find(text) != std::string::npos; };
-  return eventually([&] { return has_said() || has_ended(); }) && has_said();
+  return eventually([&] { return has_said() || has_ended(); }, kRest) && has_said();
 }
 
 void TpProcess::send(int signal) const {
@@ -99,7 +99,8 @@ bool TpProcess::has_ended() {
 }
 
 int TpProcess::wait() {
-  EXPECT_TRUE(eventually([this] { return has_ended(); })) << "process " << pid_ << " goes on";
+  EXPECT_TRUE(eventually([this] { return has_ended(); }, kRest))
+      << "process " << pid_ << " goes on";
   return WIFEXITED(status_) ? WEXITSTATUS(status_) : -WTERMSIG(status_);
 }
 

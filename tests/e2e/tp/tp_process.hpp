@@ -13,27 +13,15 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
+#include "support/eventually.hpp"
 #include "support/scratch_directory.hpp"
 
 namespace tensorpool::test {
 
-inline constexpr auto kPatience = std::chrono::seconds(60);
-
-/// Calls `step` until it returns true. False when patience has run out.
-template <class Step>
-[[nodiscard]] bool eventually(Step&& step) {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (!step()) {
-    if (std::chrono::steady_clock::now() > end) {
-      return false;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // between two looks
-  }
-  return true;
-}
+/// Between two looks at another process.
+inline constexpr auto kRest = std::chrono::milliseconds(1);
 
 using Arguments = std::vector<std::string>;
 
