@@ -1,7 +1,7 @@
 // This program once more, in a process of its own, with pipes to its standard input and output.
 //
-// The child is in its own process group, so Ctrl-C at the terminal is the parent's alone; it ends
-// when its standard input does, or by a signal. Thread contract: one thread.
+// The child is in its own process group, so Ctrl-C at the terminal is the parent's alone. Its
+// standard input ends when this object does, however its process ends. Thread contract: one thread.
 #pragma once
 
 #include <sys/types.h>
@@ -31,7 +31,6 @@ class ChildProcess {
   void terminate() noexcept;
   /// Writes a line to its standard input. A child that has gone reads nothing: no error.
   void put_line(std::string line) noexcept;
-  void close_input() noexcept { input_ = {}; }
 
   /// The next line of its output; nothing at its end or when none comes within `timeout`.
   [[nodiscard]] std::optional<std::string> read_line(Nanos timeout);

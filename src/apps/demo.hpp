@@ -15,6 +15,9 @@ struct ProducerOptions {
   pid_t parent = 0;
 };
 inline constexpr const char* kProducerVerb = "demo-producer";
+/// The lines on its standard input.
+inline constexpr const char* kBegin = "begin";
+inline constexpr const char* kDismiss = "dismiss";
 
 [[nodiscard]] ExitCode run_producer(const ProducerOptions& options);
 

@@ -2,19 +2,21 @@
 //
 // Begins with a line on its standard input: the other half has mapped the stream. Ends by SIGTERM,
 // which also comes when its parent dies. Then it prints what it has published, and keeps the stream
-// until its standard input ends, so that the other half can read to the last frame.
+// until it is dismissed, so that the other half can read to the last frame. Standard input that
+// ends without a dismissal is the parent's death: then the workspace is removed here.
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "apps/console.hpp"
@@ -38,11 +40,36 @@ constexpr Nanos kAnnouncePeriod = std::chrono::milliseconds(200);
 constexpr Nanos kSlack = std::chrono::milliseconds(100);
 constexpr Nanos kSlackMin = std::chrono::milliseconds(1);
 
-/// False at the end of standard input, and when a signal came.
-[[nodiscard]] bool await_input() noexcept {
-  std::array<char, 64> ignored{};
-  return ::read(STDIN_FILENO, ignored.data(), ignored.size()) > 0;
-}
+/// The other half, as standard input shows it.
+class Owner {
+ public:
+  /// False when it has ended, or a signal came first.
+  [[nodiscard]] bool await_begin() { return read_line() && line_ == kBegin; }
+
+  /// Returns when it has dismissed this process (true) or has died (false).
+  [[nodiscard]] bool await_dismissal() {
+    while (line_ != kDismiss && (read_line() || errno == EINTR)) {
+    }
+    return line_ == kDismiss;
+  }
+
+ private:
+  /// A byte at a time, so that nothing of the next line is lost. False at the end, with errno 0.
+  [[nodiscard]] bool read_line() {
+    line_.clear();
+    for (char next = 0;; line_ += next) {
+      errno = 0;
+      if (::read(STDIN_FILENO, &next, 1) != 1) {
+        return false;
+      }
+      if (next == '\n') {
+        return true;
+      }
+    }
+  }
+
+  std::string line_;
+};
 
 [[nodiscard]] Status publish_frame(Producer& producer, files::FrameSource& camera,
                                    Nanos captured_at) {
@@ -74,8 +101,8 @@ constexpr Nanos kSlackMin = std::chrono::milliseconds(1);
   }
 }
 
-[[nodiscard]] Status publish(const std::string& workspace, const std::atomic<bool>& stop,
-                             Console& console) {
+[[nodiscard]] Status publish(const std::string& workspace, Owner& owner,
+                             const std::atomic<bool>& stop, Console& console) {
   const Result<std::unique_ptr<files::FrameSource>> camera =
       sources::make_simulation({.simulation = sources::Simulation::kCamera,
                                 .shape = {kRows, kColumns},
@@ -102,7 +129,7 @@ constexpr Nanos kSlackMin = std::chrono::milliseconds(1);
   if (!producer) {
     return fail(producer.error());
   }
-  if (!await_input()) {
+  if (!owner.await_begin()) {
     return fail(Errc::kClosed, "demo");
   }
   while (!stop.load(std::memory_order_relaxed) && !producer->has_subscribers()) {
@@ -117,8 +144,7 @@ constexpr Nanos kSlackMin = std::chrono::milliseconds(1);
   nlohmann::ordered_json report = counters_json(producer->counters());
   report["ticks_slipped"] = pacer.slipped();
   if (put_json(report)) {
-    while (await_input()) {
-    }
+    static_cast<void>(owner.await_dismissal());
   }
   return status;
 }
@@ -129,15 +155,15 @@ ExitCode run_producer(const ProducerOptions& options) {
   Console console("demo");
   const std::atomic<bool>& stop = catch_stop_signals();
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  const auto is_orphan = [&] { return ::getppid() != options.parent; };
+  Owner owner;
   Status status;
-  if (!is_orphan()) {
-    status = publish(options.workspace, stop, console);
+  if (::getppid() == options.parent) {  // else it died before it could send the signal
+    status = publish(options.workspace, owner, stop, console);
   }
-  if (is_orphan()) {
-    DemoWorkspace::remove(options.workspace);
-  } else if (!status && status.error().code != Errc::kClosed) {
+  if (!status && status.error().code != Errc::kClosed) {
     console.error(status.error());
+  } else if (!owner.await_dismissal()) {
+    DemoWorkspace::remove(options.workspace);
   }
   return status ? ExitCode::kFine : ExitCode::kFailed;
 }

@@ -91,9 +91,11 @@ DemoWorkspace::~DemoWorkspace() {
   }
 }
 
-void DemoWorkspace::remove(const std::string& path) noexcept {
-  std::error_code ignored;
-  fs::remove_all(path, ignored);
+void DemoWorkspace::remove(const fs::path& path) {
+  if (path.parent_path() == kBase && path.filename().native().starts_with(name_prefix())) {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
 }
 
 }  // namespace tensorpool::inline v0::apps

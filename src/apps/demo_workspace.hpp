@@ -6,6 +6,7 @@
 // Thread contract: one thread.
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 #include "os/unique_fd.hpp"
@@ -26,8 +27,8 @@ class DemoWorkspace {
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   /// Of the media driver, below a workspace at `path`.
   [[nodiscard]] static std::string aeron_dir(const std::string& path) { return path + "/aeron"; }
-  /// For whoever outlives the owner.
-  static void remove(const std::string& path) noexcept;
+  /// For whoever outlives the owner. Removes nothing but a workspace of this user.
+  static void remove(const std::filesystem::path& path);
 
  private:
   DemoWorkspace(std::string path, os::UniqueFd lock) noexcept

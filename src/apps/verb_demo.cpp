@@ -276,7 +276,7 @@ class Receiving {
       }
       if (!begun && mapped_at && now - *mapped_at >= kSettleTime) {
         begun = true;
-        producer.put_line("begin");
+        producer.put_line(kBegin);
       }
       const bool overdue = frames_ == 0 ? now > give_up_at : now - started_ >= duration;
       if (overdue) {
@@ -433,7 +433,7 @@ struct Outcome {
   const Result<Outcome> outcome = receive(options, DemoWorkspace::aeron_dir(workspace->path()),
                                           *producer, display, stop, console);
   console.end_live();
-  producer->close_input();  // the media driver goes with it, now that nobody here uses it
+  producer->put_line(kDismiss);  // the media driver goes with it, now that nobody here uses it
   const bool ended = producer->wait(kEndPatience);
   if (!outcome) {
     return fail(outcome.error());
