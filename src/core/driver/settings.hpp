@@ -1,0 +1,114 @@
+// What a driver is told at its start. Spec: §2.21.
+//
+// Plain values with the defaults of the spec; config/ reads them from a file and the environment,
+// `check_settings` refuses what does not fit together. Thread contract: plain values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/region/plan.hpp"
+#include "tensorpool/types/time.hpp"
+
+namespace tensorpool::inline v0::core::driver {
+
+/// Stream ids first..last, both included. Spec: D236.
+struct IdRange {
+  std::uint32_t first = 1;
+  std::uint32_t last = 1;
+
+  [[nodiscard]] constexpr bool contains(std::uint32_t id) const noexcept {
+    return id >= first && id <= last;
+  }
+  friend constexpr bool operator==(const IdRange&, const IdRange&) = default;
+};
+
+/// A channel and a stream id of Aeron.
+struct Endpoint {
+  std::string channel = "aeron:ipc?term-length=4m";
+  std::uint32_t stream_id = 1000;
+
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+/// `[profiles.<name>]`: the shape of a stream's regions.
+struct Profile {
+  std::string name;
+  std::uint32_t header_nslots = 1024;
+  std::vector<region::PoolGeometry> pools;  ///< in announce order
+
+  friend bool operator==(const Profile&, const Profile&) = default;
+};
+
+/// `[streams.<name>]`: a stream that exists from the driver's start.
+struct StaticStream {
+  std::string name;
+  std::uint32_t stream_id = 0;
+  std::string profile;
+
+  friend bool operator==(const StaticStream&, const StaticStream&) = default;
+};
+
+/// `[shm]`: where regions lie, and what they are made of.
+struct ShmSettings {
+  std::string base_dir = "/dev/shm";
+  std::string name_space = "default";
+  bool require_hugepages = false;
+  std::optional<std::uint32_t> page_size_bytes;  ///< only when set explicitly (D210)
+  std::uint32_t permissions_mode = 0660;         ///< of region files
+  std::vector<std::string> allowed_base_dirs;    ///< empty: base_dir alone
+};
+
+/// `[policies]`.
+struct PolicySettings {
+  bool allow_dynamic_streams = false;
+  std::string default_profile;  ///< empty: the first profile
+  Nanos announce_period = std::chrono::milliseconds(1000);
+  Nanos lease_keepalive_interval = std::chrono::milliseconds(1000);
+  std::uint32_t lease_expiry_grace_intervals = 3;
+  bool prefault_shm = true;
+  bool mlock_shm = false;
+  bool epoch_gc_enabled = true;
+  std::uint32_t epoch_gc_keep = 2;
+  Nanos epoch_gc_min_age{};  ///< 0: three announce periods
+  bool epoch_gc_on_startup = false;
+  Nanos shutdown_timeout = std::chrono::milliseconds(2000);
+  std::string shutdown_token;  ///< empty: no shutdown by message
+  Nanos node_id_reuse_cooldown = std::chrono::milliseconds(1000);
+  bool reuse_existing_shm = false;  ///< without effect (D216)
+  bool cleanup_shm_on_exit = false;
+  std::uint32_t max_leases = 65536;  ///< 0: no limit
+
+  [[nodiscard]] constexpr Nanos lease_duration() const noexcept {
+    return lease_keepalive_interval * static_cast<Nanos::rep>(lease_expiry_grace_intervals);
+  }
+  [[nodiscard]] constexpr Nanos gc_min_age() const noexcept {
+    return epoch_gc_min_age == Nanos{} ? 3 * announce_period : epoch_gc_min_age;
+  }
+};
+
+/// `[telemetry]`.
+struct TelemetrySettings {
+  bool enabled = false;
+  Nanos interval = std::chrono::milliseconds(10000);
+};
+
+struct Settings {
+  std::string instance_id = "driver-01";
+  std::string aeron_dir;  ///< empty: Aeron's default
+  Endpoint control;
+  Endpoint announce;  ///< by default the control endpoint
+  Endpoint qos{.channel = "aeron:ipc?term-length=4m", .stream_id = 1200};
+  std::vector<IdRange> stream_ids;             ///< of dynamic streams
+  std::vector<IdRange> descriptor_stream_ids;  ///< of per-consumer descriptor streams
+  std::vector<IdRange> control_stream_ids;     ///< of per-consumer control streams
+  ShmSettings shm;
+  PolicySettings policies;
+  TelemetrySettings telemetry;
+  std::vector<Profile> profiles;  ///< in file order; at least one
+  std::vector<StaticStream> streams;
+};
+
+}  // namespace tensorpool::inline v0::core::driver
