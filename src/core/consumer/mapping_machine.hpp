@@ -5,25 +5,25 @@
 // and carries each action out; kMap, kRecheck and kObserve are answered by `on_mapped`,
 // `on_rechecked`, `on_observed` before the next.
 //
-// | state    | input                                      | actions                     | next      |
-// | -------- | ------------------------------------------ | --------------------------- | --------- |
-// | UNMAPPED | announce accepted                          | kMap                        | see below |
-// | UNMAPPED | announce refused, fallback known           | kReport, kFallback          | FALLBACK  |
-// | UNMAPPED | announce refused, no fallback              | kReport                     | UNMAPPED  |
-// | UNMAPPED | kMap answered: regions pass, are fresh     | -                           | MAPPED    |
-// | UNMAPPED | kMap answered: stale, or another pid       | kUnmap, for no reason       | UNMAPPED  |
-// | UNMAPPED | kMap answered: a region is refused         | as for a refused announce   |           |
-// | MAPPED E | announce of E                              | kRecheck                    | MAPPED E  |
-// | MAPPED E | announce above E                           | kUnmap, then as UNMAPPED    |           |
-// | MAPPED E | announce refused                           | kUnmap, then as UNMAPPED    |           |
-// | MAPPED E | kRecheck answered: differs                 | kUnmap, kMap                | see above |
-// | MAPPED E | pid changed                                | kUnmap, epoch E is blocked  | UNMAPPED  |
-// | MAPPED E | activity older than the liveness timeout   | kUnmap                      | UNMAPPED  |
-// | MAPPED E | the data path wants it (epoch, regression) | kUnmap                      | UNMAPPED  |
-// | any      | config with useShm FALSE                   | kUnmap if mapped, kFallback | FALLBACK  |
-// | FALLBACK | config with useShm TRUE                    | -                           | UNMAPPED  |
-// | FALLBACK | of a refusal: announce of an untried epoch | as UNMAPPED                 |           |
-// | FALLBACK | of config or start: announce               | -                           | FALLBACK  |
+// | state    | input                                  | actions                     | next      |
+// | -------- | -------------------------------------- | --------------------------- | --------- |
+// | UNMAPPED | announce accepted                      | kMap                        | see below |
+// | UNMAPPED | announce refused, fallback known       | kReport, kFallback          | FALLBACK  |
+// | UNMAPPED | announce refused, no fallback          | kReport                     | UNMAPPED  |
+// | UNMAPPED | kMap answered: regions pass, are fresh | -                           | MAPPED    |
+// | UNMAPPED | kMap answered: stale, or another pid   | kUnmap, for no reason       | UNMAPPED  |
+// | UNMAPPED | kMap answered: a region is refused     | as for a refused announce   |           |
+// | MAPPED E | announce of E                          | kRecheck                    | MAPPED E  |
+// | MAPPED E | announce above E                       | kUnmap, then as UNMAPPED    |           |
+// | MAPPED E | announce refused                       | kUnmap, then as UNMAPPED    |           |
+// | MAPPED E | kRecheck answered: differs             | kUnmap, kMap                | see above |
+// | MAPPED E | pid changed                            | kUnmap, epoch E is blocked  | UNMAPPED  |
+// | MAPPED E | activity older than the timeout        | kUnmap                      | UNMAPPED  |
+// | MAPPED E | the data path wants it                 | kUnmap                      | UNMAPPED  |
+// | any      | config with useShm FALSE               | kUnmap if mapped, kFallback | FALLBACK  |
+// | FALLBACK | config with useShm TRUE                | -                           | UNMAPPED  |
+// | FALLBACK | refused: announce of an untried epoch  | as UNMAPPED                 |           |
+// | FALLBACK | configured: announce                   | -                           | FALLBACK  |
 //
 // Thread contract: one thread at a time.
 #pragma once
