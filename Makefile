@@ -24,8 +24,8 @@ help: ## this list
 	  'TENSORPOOL_DEPS_DIR=DIR      where dependencies are kept (default .deps)' \
 	  'TENSORPOOL_AERON_SOURCE=DIR  an Aeron source tree of your own'
 
-.PHONY: setup-build setup-test setup-aarch64
-setup-build setup-test setup-aarch64: setup-%:
+.PHONY: setup-build setup-test setup-coverage setup-aarch64
+setup-build setup-test setup-coverage setup-aarch64: setup-%:
 	@tools/setup/setup $*
 
 .PHONY: build
@@ -47,6 +47,11 @@ test: setup-test ## every test: release, address and thread sanitizers
 .PHONY: test-aarch64
 test-aarch64: setup-aarch64 ## cross build for aarch64; unit, codec and ring tests under qemu
 	@tools/run-tests aarch64
+
+.PHONY: coverage
+coverage: setup-coverage ## lines and branches that unit and property tests run, by folder
+	@tools/build-preset coverage tests-unit tests-prop
+	@tools/coverage
 
 .PHONY: sim
 sim: setup-test ## the simulator: SEEDS=N of them, from SEED=X on (sim/README.md)

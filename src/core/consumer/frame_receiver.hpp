@@ -1,11 +1,10 @@
-// hot-path: per descriptor: 3 loads of the commit word, 13 header words, 9 words compared, the
-// callback, 1 load after
-//           use; an idle look at the ring is 1 load. No allocation, no system call, no clock
-//           (W275).
+// hot-path: per frame 1 load of the commit word besides what slot_reader.hpp does; an idle look at
+// the ring is 1 load. No allocation, no system call, no clock (W275).
 //
-// Receives the frames of one mapping: by descriptor, by following the ring, or both. Pure: the
-// caller polls the bus, owns the mapping and hands frames on. Spec: §1.12, §1.14; design §4 (direct
-// mode, recover_gaps, accounting).
+// Receives the frames of one mapping: by descriptor, by following the ring, or both. Decides which
+// number comes next and accounts for each; core/consumer/slot_reader reads it. Pure: the caller
+// polls the bus, owns the mapping and hands frames on. Spec: §1.12, §1.14; design §4 (direct mode,
+// recover_gaps, accounting).
 //
 // Thread contract: one thread at a time.
 //
@@ -13,9 +12,8 @@
 //
 // Accounting: with a..b the tracked numbers of a mapping, exactly (checked by `check_invariants`
 // and in sim/)
-//   b - a + 1 = frames_ok + (drops_late - implausible) + drops_gap + drops_rate_limited +
-//   rate_skips
-//               + skipped_by_reader - changed_after_use
+//   b - a + 1 = frames_ok + (drops_late - implausible) + drops_gap + drops_rate_limited
+//               + rate_skips + skipped_by_reader - changed_after_use
 // A number is accounted for at the moment tracking advances over it; a resync or a `latest` keeps
 // its candidate out of the tracked range until it is read or given up.
 #pragma once
@@ -26,11 +24,11 @@
 #include <optional>
 
 #include "base/mark.hpp"
-#include "base/relax.hpp"
+#include "core/consumer/abort_proof.hpp"
 #include "core/consumer/frame.hpp"
 #include "core/consumer/ring_search.hpp"
 #include "core/consumer/sequence_tracker.hpp"
-#include "core/ring/slot_header.hpp"
+#include "core/consumer/slot_reader.hpp"
 #include "tensorpool/types/counters.hpp"
 
 namespace tensorpool::inline v0::core::consumer {
@@ -63,10 +61,10 @@ class FrameReceiver {
     memory_ = &memory;
     epoch_ = epoch;
     tracker_ = SequenceTracker();
-    validator_.reset();
+    reader_.attach(memory, epoch);
+    abort_proof_ = {};
     skim_ = Skim::kOff;
     gap_ = {};
-    committed_later_ = 0;
     unmap_.reset();
     at_attach_ = counters_;
     ++counters_.remaps;
@@ -203,7 +201,7 @@ class FrameReceiver {
         delivered += read(next, nullptr, Missed::kLate, sink) ? 1 : 0;
       } else if (found > next && belongs(*memory_, word, next)) {
         skip_lapped(found, latest);
-      } else if (!(found == next && (is_finished_soon(next) || was_aborted(next)))) {
+      } else if (found != next || !goes_on_after(next)) {
         break;  // not written yet, or still being written
       }
     }
@@ -235,15 +233,12 @@ class FrameReceiver {
 
   /// The check after use for a frame that was kept; counts its failure (W173). Call once per frame.
   void report_changed_after_use(std::uint64_t frames = 1) noexcept {
-    TP_MARK("a frame is overwritten while it is used");
-    counters_.drops_late += frames;
-    counters_.drops_changed += frames;
-    counters_.changed_after_use += frames;
+    count_changed_after_use(counters_, frames);
   }
 
   /// True while whole batches arrive: the slots of the coming frames have been written, so that
   /// looking at them early does not take them from the writer.
-  void set_far_behind(bool far_behind) noexcept { far_behind_ = far_behind; }
+  void set_far_behind(bool far_behind) noexcept { reader_.set_far_behind(far_behind); }
 
   [[nodiscard]] ConsumerCounters& counters() noexcept { return counters_; }
   [[nodiscard]] const ConsumerCounters& counters() const noexcept { return counters_; }
@@ -264,9 +259,6 @@ class FrameReceiver {
   }
 
  private:
-  /// What a frame that cannot be read counts as.
-  enum class Missed : std::uint8_t { kLate, kGap };
-
   [[nodiscard]] std::uint32_t memory_limit() const noexcept {
     return attached() ? memory_->nslots + 64U : 0U;
   }
@@ -438,131 +430,25 @@ class FrameReceiver {
     return newest;
   }
 
-  /// Slot `next` is IN_PROGRESS for `next`: true when it is no more after a moment. A frame that is
-  /// copied by one call is, and looking at other slots meanwhile takes lines that the writer needs
-  /// next.
-  [[nodiscard]] bool is_finished_soon(std::uint64_t next) const noexcept {
-    constexpr int kLooks = 4;
-    for (int look = 0; look < kLooks; ++look) {
-      base::relax();
-      if (!still_in_progress(*memory_, next)) {
+  /// Slot `next` is IN_PROGRESS for `next`: true when it has to be looked at again, or when it was
+  /// aborted, which is then accounted for.
+  [[nodiscard]] bool goes_on_after(std::uint64_t next) noexcept {
+    switch (abort_proof_.judge(*memory_, next)) {
+      case AbortProof<Atom>::Verdict::kNone:
+        return false;
+      case AbortProof<Atom>::Verdict::kChanged:
         return true;
-      }
+      case AbortProof<Atom>::Verdict::kAborted:
+        skip_until(next + 1, false);
+        return true;
     }
     return false;
   }
 
-  /// Slot `next` is IN_PROGRESS for `next`; accounts for the number when it was aborted. Two later
-  /// slots are looked at per call: the following one, and all others in turn, in case that one was
-  /// aborted too.
-  [[nodiscard]] bool was_aborted(std::uint64_t next) noexcept {
-    if (memory_->nslots == 1) {
-      return false;
-    }
-    later_ = later_ % (memory_->nslots - 1U) + 1U;
-    if (next >= committed_later_ && !find_committed_after(next, next + 1) &&
-        !find_committed_after(next, next + later_)) {
-      return false;
-    }
-    if (!still_in_progress(*memory_, next)) {
-      TP_MARK("a frame is committed while its abort is being proven");
-      return true;  // look at it again
-    }
-    TP_MARK("a later frame proves that a number was aborted");
-    skip_until(next + 1, false);
-    return true;
-  }
-
-  /// True when the slot of `seq` holds a committed frame above `next`; remembers it, since it
-  /// proves the same of every number in between.
-  [[nodiscard]] bool find_committed_after(std::uint64_t next, std::uint64_t seq) noexcept {
-    const std::optional<std::uint64_t> found = committed_after(*memory_, next, seq);
-    committed_later_ = found.value_or(committed_later_);
-    return found.has_value();
-  }
-
-  /// The reader protocol, validation and the callback for one number that tracking has advanced
-  /// over.
+  /// Reads one number that tracking has advanced over.
   template <class Sink>
   bool read(std::uint64_t seq, const Descriptor* descriptor, Missed missed, Sink&& sink) noexcept {
-    const std::uint32_t index = memory_->index_of(seq);
-    const auto* const slot = memory_->slot(index);
-    if (validator_.known_pool() < memory_->pools.size()) [[likely]] {
-      // Most often this frame lies where the last one did: its line comes while the header does.
-      __builtin_prefetch(Memory::payload(memory_->pools[validator_.known_pool()], index));
-    }
-    ring::CopiedHeader copied;
-    const ring::ReadStatus status = ring::read_slot<Atom>(*slot, seq, [&]() noexcept {
-      copied = ring::copy_header_words<Atom>(slot, validator_.known_words(), words_);
-    });
-    if (status != ring::ReadStatus::kOk) [[unlikely]] {
-      count_missed(missed, detail_of(status));
-      return false;
-    }
-    ring::FrameFields fields;
-    const ring::PoolMemory* pool = nullptr;
-    const ring::HeaderVerdict verdict =
-        validator_.judge(words_, copied, index, *memory_, fields, pool);
-    if (verdict != ring::HeaderVerdict::kOk) [[unlikely]] {
-      count_missed(Missed::kLate, verdict == ring::HeaderVerdict::kHeaderInvalid
-                                      ? counters_.drops_header_invalid
-                                      : counters_.drops_payload_invalid);
-      return false;
-    }
-    Frame<Atom> frame{.epoch = epoch_,
-                      .seq = seq,
-                      .tensor = &validator_.tensor(),
-                      .payload = {Memory::payload(*pool, index), fields.values_len_bytes},
-                      .timestamp_ns = fields.timestamp_ns,
-                      .meta_version = fields.meta_version,
-                      .commit = slot};
-    if (descriptor != nullptr) {
-      frame.descriptor_timestamp_ns = descriptor->timestamp_ns;
-      frame.trace_id = descriptor->trace_id;
-    }
-    if (far_behind_) {
-      prefetch_ahead(seq, *pool);
-    }
-    ++counters_.frames_ok;
-    if (sink(static_cast<const Frame<Atom>&>(frame)) == Use::kDone &&
-        !ring::unchanged_after_use<Atom>(*slot, seq)) [[unlikely]] {
-      report_changed_after_use();
-    }
-    return true;
-  }
-
-  /// Lines that the writer has left long ago come from its cache one after the other unless they
-  /// are asked for early.
-  void prefetch_ahead(std::uint64_t seq, const ring::PoolMemory& pool) const noexcept {
-    constexpr std::uint64_t kAhead = 8;
-    const std::uint32_t index = memory_->index_of(seq + kAhead);
-    __builtin_prefetch(memory_->slot(index));
-    __builtin_prefetch(memory_->slot(index) + 8);
-    __builtin_prefetch(Memory::payload(pool, index));
-  }
-
-  [[nodiscard]] std::uint64_t& detail_of(ring::ReadStatus status) noexcept {
-    switch (status) {
-      case ring::ReadStatus::kInProgress:
-        return counters_.drops_in_progress;
-      case ring::ReadStatus::kSeqMismatch:
-        return counters_.drops_seq_mismatch;
-      case ring::ReadStatus::kChanged:
-        TP_MARK("a frame is overwritten while its header is copied");
-        break;
-      case ring::ReadStatus::kOk:
-        break;
-    }
-    return counters_.drops_changed;
-  }
-
-  [[gnu::cold, gnu::noinline]] void count_missed(Missed missed, std::uint64_t& detail) noexcept {
-    if (missed == Missed::kGap) {
-      ++counters_.drops_gap;
-      return;
-    }
-    ++counters_.drops_late;
-    ++detail;
+    return reader_.read(seq, descriptor, missed, counters_, sink);
   }
 
   /// The gap that the candidate descriptor has shown and that is being read from the ring.
@@ -576,15 +462,12 @@ class FrameReceiver {
   const Memory* memory_ = nullptr;
   std::uint64_t epoch_ = 0;
   SequenceTracker tracker_;
-  ring::HeaderValidator validator_;
-  ring::SlotWords words_{};
+  SlotReader<Atom> reader_;
+  AbortProof<Atom> abort_proof_;
   Skim skim_ = Skim::kOff;
   Gap gap_;
   bool latest_wanted_ = false;
-  bool far_behind_ = false;
   Descriptor candidate_;
-  std::uint32_t later_ = 0;            ///< looked at last, counted from the next number
-  std::uint64_t committed_later_ = 0;  ///< known to be committed
   std::optional<UnmapCause> unmap_;
   ConsumerCounters counters_;
   ConsumerCounters at_attach_;

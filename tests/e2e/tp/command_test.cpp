@@ -5,6 +5,7 @@
 
 #include <csignal>
 
+#include "support/requirement.hpp"
 #include "tp_process.hpp"
 
 namespace tensorpool::test {
@@ -69,7 +70,7 @@ TEST_F(TpCommand, exits_with_2_when_it_is_used_wrongly) {
 }
 
 TEST_F(TpCommand, shows_examples_in_the_help_of_every_verb) {
-  for (const char* verb : {"demo", "pub", "sub", "hz", "info", "uri", "codec", "version"}) {
+  for (const char* verb : {"demo", "pub", "sub", "hz", "info", "size", "doctor", "uri", "codec", "version"}) {
     const auto sut = start({verb, "--help"});
     EXPECT_EQ(sut->wait(), 0) << verb;
     EXPECT_THAT(sut->out(), HasSubstr("Examples:\n  tp " + std::string(verb)));
@@ -288,6 +289,21 @@ TEST_F(TpCommand, describes_a_stream_by_name_path_and_uri) {
   }
   EXPECT_EQ(exit_code({"info", path("nowhere")}), 1);
   EXPECT_EQ(exit_code({"info", "shm:file?path=relative"}), 1);
+}
+
+TEST_F(TpCommand, tells_how_much_memory_a_stream_needs) {
+  TP_REQ("W276");
+  const auto sut = start({"size", "--shape", "512,640", "--dtype", "u2", "--hz", "1000", "--hold",
+                          "0.05", "--json"});
+  ASSERT_EQ(sut->wait(), 0);
+  const nlohmann::json answer = last_json(*sut);
+  EXPECT_EQ(answer["frame_bytes"], 640 * 1024);
+  EXPECT_EQ(answer["stride_bytes"], 1U << 20U);
+  EXPECT_GE(answer["lap_s"].get<double>(), 0.05);
+  EXPECT_EQ(answer["nslots"].get<double>() / 1000, answer["lap_s"].get<double>());
+  EXPECT_EQ(answer["total_bytes"], answer["nslots"].get<int>() * ((1 << 20) + 256) + 2 * 64);
+  EXPECT_EQ(exit_code({"size", "--shape", "512,640", "--dtype", "u2", "--hz", "0"}), 2);
+  EXPECT_EQ(exit_code({"size", "--shape", "512,-1", "--dtype", "u2", "--hz", "1"}), 1);
 }
 
 TEST_F(TpCommand, takes_a_uri_apart) {
