@@ -70,7 +70,8 @@ TEST_F(TpCommand, exits_with_2_when_it_is_used_wrongly) {
 }
 
 TEST_F(TpCommand, shows_examples_in_the_help_of_every_verb) {
-  for (const char* verb : {"demo", "pub", "sub", "hz", "info", "size", "doctor", "uri", "codec", "version"}) {
+  for (const char* verb :
+       {"demo", "pub", "sub", "hz", "info", "size", "doctor", "uri", "codec", "version"}) {
     const auto sut = start({verb, "--help"});
     EXPECT_EQ(sut->wait(), 0) << verb;
     EXPECT_THAT(sut->out(), HasSubstr("Examples:\n  tp " + std::string(verb)));
@@ -293,8 +294,8 @@ TEST_F(TpCommand, describes_a_stream_by_name_path_and_uri) {
 
 TEST_F(TpCommand, tells_how_much_memory_a_stream_needs) {
   TP_REQ("W276");
-  const auto sut = start({"size", "--shape", "512,640", "--dtype", "u2", "--hz", "1000", "--hold",
-                          "0.05", "--json"});
+  const auto sut = start(
+      {"size", "--shape", "512,640", "--dtype", "u2", "--hz", "1000", "--hold", "0.05", "--json"});
   ASSERT_EQ(sut->wait(), 0);
   const nlohmann::json answer = last_json(*sut);
   EXPECT_EQ(answer["frame_bytes"], 640 * 1024);
