@@ -1,0 +1,73 @@
+// The driver's end of the admin socket: takes requests, has them answered, never blocks.
+//
+// Called from the driver's duty cycle. A caller that does not read its answer, sends no end of line
+// or comes in masses costs itself its connection, never the driver its time: lines, connections and
+// work per cycle are bounded. Thread contract: one thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "admin/request.hpp"
+#include "os/local_socket.hpp"
+
+namespace tensorpool::inline v0::admin {
+
+/// Carries requests out. The answer is a JSON object without newline.
+class Handler {
+ public:
+  Handler() = default;
+  Handler(const Handler&) = delete;
+  Handler& operator=(const Handler&) = delete;
+  virtual ~Handler() = default;
+  [[nodiscard]] virtual std::string answer(const Request& request,
+                                           const os::PeerCredentials& peer) = 0;
+};
+
+class Server {
+ public:
+  static constexpr std::size_t kConnectionsMax = 32;
+  static constexpr Nanos kIdleMax = std::chrono::seconds(60);  ///< of a connection
+
+  struct Counters {
+    std::uint64_t requests = 0;
+    std::uint64_t refused = 0;  ///< no JSON object, no such operation, a field that is wrong
+    std::uint64_t dropped = 0;  ///< connections: too many, too long a line, idle
+  };
+
+  /// `handler` outlives the server.
+  [[nodiscard]] static Result<Server> listen(const std::string& path, Handler& handler);
+
+  /// Returns the number of requests answered. `now`: any clock that does not go back.
+  int do_work(Nanos now);
+  [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
+  [[nodiscard]] const std::string& path() const noexcept { return listener_.path(); }
+
+ private:
+  struct Session {
+    os::LocalConnection connection;
+    std::string input = {};
+    std::string output = {};
+    Nanos active_at{};
+    bool open = true;
+  };
+
+  Server(os::LocalListener listener, Handler& handler) noexcept
+      : listener_(std::move(listener)), handler_(&handler) {}
+  void take_connections(Nanos now);
+  int serve(Session& session, Nanos now);
+  void drop(Session& session) noexcept;
+  [[nodiscard]] std::string answer(std::string_view line, const os::PeerCredentials& peer);
+
+  os::LocalListener listener_;
+  Handler* handler_;
+  std::vector<Session> sessions_;
+  Counters counters_;
+};
+
+/// `{"v": 1, "ok": false, "error": NAME, "message": SENTENCE}`.
+[[nodiscard]] std::string refusal(const Error& error);
+
+}  // namespace tensorpool::inline v0::admin
