@@ -16,6 +16,17 @@ T read_at(std::span<const std::byte> bytes, std::size_t position) noexcept {
   return value;
 }
 
+/// A number at `position` of the block, or nothing when message or block end before it does.
+template <class T>
+std::optional<T> peek_block(std::span<const std::byte> bytes, std::size_t position) noexcept {
+  const auto header = peek_header(bytes);
+  const std::size_t end = position + sizeof(T);
+  if (!header || header->block_length < end || bytes.size() < layout::kMessageHeaderBytes + end) {
+    return std::nullopt;
+  }
+  return read_at<T>(bytes, layout::kMessageHeaderBytes + position);
+}
+
 }  // namespace
 
 Result<MessageHeader> peek_header(std::span<const std::byte> bytes) noexcept {
@@ -32,13 +43,11 @@ Result<MessageHeader> peek_header(std::span<const std::byte> bytes) noexcept {
 }
 
 std::optional<std::int64_t> peek_correlation_id(std::span<const std::byte> bytes) noexcept {
-  constexpr std::size_t kIdBytes = sizeof(std::int64_t);
-  const auto header = peek_header(bytes);
-  if (!header || header->block_length < kIdBytes ||
-      bytes.size() < layout::kMessageHeaderBytes + kIdBytes) {
-    return std::nullopt;
-  }
-  return read_at<std::int64_t>(bytes, layout::kMessageHeaderBytes);
+  return peek_block<std::int64_t>(bytes, 0);
+}
+
+std::optional<std::int32_t> peek_response_code(std::span<const std::byte> bytes) noexcept {
+  return peek_block<std::int32_t>(bytes, sizeof(std::int64_t));
 }
 
 }  // namespace tensorpool::inline v0::codec

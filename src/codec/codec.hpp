@@ -45,6 +45,11 @@ struct MessageHeader {
 [[nodiscard]] std::optional<std::int64_t> peek_correlation_id(
     std::span<const std::byte> bytes) noexcept;
 
+/// The raw code that follows the correlation id in the block of a ShmAttachResponse, under the same
+/// conditions: a refusal is believed without the rest (D109).
+[[nodiscard]] std::optional<std::int32_t> peek_response_code(
+    std::span<const std::byte> bytes) noexcept;
+
 /// Decodes one message. M is a struct of layout/messages_*.hpp, or a variant of messages.hpp, which
 /// takes any message of its schema. Texts, binary data and groups of the result point into `bytes`
 /// and `scratch`. Allocates: when `scratch` has to grow; at most proportional to `bytes` (W90).

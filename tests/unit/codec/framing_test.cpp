@@ -109,6 +109,18 @@ TEST(Header, correlation_id_is_readable_where_the_rest_is_not) {
   EXPECT_EQ(peek_correlation_id(short_block.bytes()), std::nullopt);
 }
 
+TEST(Header, the_code_of_a_response_is_readable_where_the_rest_is_not) {
+  TP_REQ("D109");
+  Wire wire;
+  wire.header(54, layout::ShmAttachResponse::kType).put(std::int64_t{7});
+  EXPECT_EQ(peek_response_code(wire.bytes()), std::nullopt);
+  EXPECT_EQ(peek_response_code(wire.put(std::int32_t{3}).bytes()), 3);
+  EXPECT_EQ(error_of<layout::ShmAttachResponse>(wire), Errc::kMalformedMessage);
+  Wire short_block;
+  short_block.header(11, layout::ShmAttachResponse::kType).fill(16);
+  EXPECT_EQ(peek_response_code(short_block.bytes()), std::nullopt);
+}
+
 TEST(Group, entries_of_a_later_version_are_skipped_to_their_texts) {
   TP_REQ("W80", "D2", "S26");
   const auto wire =
