@@ -38,6 +38,10 @@ std::string_view to_string(UnmapReason reason) noexcept {
       return "configured";
     case UnmapReason::kClosed:
       return "closed";
+    case UnmapReason::kLeaseLost:
+      return "lease_lost";
+    case UnmapReason::kProducerLeaseEnded:
+      return "producer_lease_ended";
   }
   return "unknown";
 }

@@ -63,4 +63,15 @@ struct ConsumerCounters {
       0;  ///< ends of a mapping: what was lost around them cannot be counted
 };
 
+/// Counters of a client of a driver. Spec: §2.22.
+struct AttachCounters {
+  std::uint64_t attach_attempts = 0;         ///< attempts started
+  std::uint64_t attach_timeouts = 0;         ///< attempts ended by the attach timeout
+  std::uint64_t attach_protocol_errors = 0;  ///< attempts ended by a response not to be trusted
+  std::uint64_t lease_lost = 0;              ///< leases lost, by whatever route
+  std::uint64_t keepalives_sent = 0;
+  std::uint64_t driver_event_rejects = 0;  ///< messages of the driver dropped as malformed
+  std::uint64_t stale_responses = 0;       ///< responses to no outstanding request
+};
+
 }  // namespace tensorpool::inline v0

@@ -28,6 +28,9 @@ enum class UnmapReason : std::uint8_t {
   kActivityStale,     ///< the producer has been silent for the liveness timeout
   kConfigured,        ///< a ConsumerConfig forbids shared memory
   kClosed,            ///< the consumer was closed
+  // Under a driver.
+  kLeaseLost,           ///< the consumer has lost its own lease (D145)
+  kProducerLeaseEnded,  ///< the producer has lost its lease; the next epoch follows (D170)
 };
 
 [[nodiscard]] TENSORPOOL_EXPORT std::string_view to_string(MappingState state) noexcept;
