@@ -65,15 +65,7 @@ using PoolIds = std::bitset<std::size_t{layout::kPoolIdInvalid} + 1>;
                       .in_region(error_region_pool(pool.pool_id)));
     }
   }
-  PoolIds seen;
-  for (const layout::PayloadPool& pool : announced.pools) {
-    if (pool.pool_id == layout::kPoolIdInvalid || seen[pool.pool_id]) {
-      return fail(refuse(Field::kPoolId, "reserved or repeated", pool.pool_id,
-                         layout::kPoolIdInvalid - 1U));
-    }
-    seen.set(pool.pool_id);
-  }
-  return {};
+  return check_pool_ids(announced.pools);
 }
 
 /// W229.
@@ -144,6 +136,18 @@ Result<MappingPlan> make_mapping_plan(const AnnouncedStream& announced, const Pl
     plan.pools.push_back(*std::move(planned));
   }
   return plan;
+}
+
+Status check_pool_ids(std::span<const layout::PayloadPool> pools) noexcept {
+  PoolIds seen;
+  for (const layout::PayloadPool& pool : pools) {
+    if (pool.pool_id == layout::kPoolIdInvalid || seen[pool.pool_id]) {
+      return fail(refuse(Field::kPoolId, "reserved or repeated", pool.pool_id,
+                         layout::kPoolIdInvalid - 1U));
+    }
+    seen.set(pool.pool_id);
+  }
+  return {};
 }
 
 std::vector<layout::PayloadPool> announced_pools(const MappingPlan& plan) {

@@ -61,6 +61,9 @@ struct PlanLimits {
 [[nodiscard]] Result<MappingPlan> make_mapping_plan(const AnnouncedStream& announced,
                                                     const PlanLimits& limits = {});
 
+/// Refuses reserved and repeated pool ids (W228).
+[[nodiscard]] Status check_pool_ids(std::span<const layout::PayloadPool> pools) noexcept;
+
 /// The pools as an owner announces them (W206). Views into the plan.
 [[nodiscard]] std::vector<layout::PayloadPool> announced_pools(const MappingPlan& plan);
 
