@@ -139,6 +139,9 @@ int ControlSide::carry_out_actions(Nanos now) {
         TP_MARK("a consumer falls back");
         note("falls back");
         break;
+      case Kind::kDetach:
+        fail("a consumer without a driver gives a lease back");
+        break;
     }
   }
   return count;

@@ -192,6 +192,8 @@ void MappingAgent::carry_out_actions(const base::Now& now) {
       case MappingAction::Kind::kFallback:
         emit({.kind = ConsumerEvent::Kind::kFallback, .text = machine_->fallback_uri()});
         break;
+      case MappingAction::Kind::kDetach:
+        break;  // under a driver only
     }
   }
   if (machine_->state() == MappingState::kMapped && candidate_) {

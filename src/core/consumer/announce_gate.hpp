@@ -71,6 +71,13 @@ class AnnounceGate {
     return Verdict::kPassed;
   }
 
+  /// A lease was granted for `epoch`: that counts, even if it is lower than what was observed
+  /// (W221, W222).
+  void on_attached(std::uint64_t epoch, Nanos now) noexcept {
+    highest_epoch_ = epoch;
+    heard_at_ = now;
+  }
+
   /// The highest epoch observed, or 0; forgotten after a liveness timeout without an announce of it
   /// (W222).
   [[nodiscard]] std::uint64_t highest_epoch(Nanos now) const noexcept {

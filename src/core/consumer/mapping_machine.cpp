@@ -1,5 +1,8 @@
 #include "core/consumer/mapping_machine.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/assert.hpp"
 
 namespace tensorpool::inline v0::core::consumer {
@@ -35,6 +38,12 @@ void MappingMachine::on_announce(const layout::ShmPoolAnnounce& announce, Nanos 
   if (gate_.judge(stamp, now) != AnnounceGate::Verdict::kPassed) {
     return;
   }
+  producer_.on_announce(
+      stamp.epoch, announce.producer_id,
+      stamp.realtime ? now.mono : Nanos{static_cast<Nanos::rep>(stamp.timestamp_ns)});
+  if (!options_.standalone && !has_lease_) {
+    return;  // D277
+  }
   if (state_ == MappingState::kFallback &&
       (fallback_cause_ == FallbackCause::kConfig || stamp.epoch == tried_epoch_)) {
     return;
@@ -54,8 +63,8 @@ void MappingMachine::on_announce(const layout::ShmPoolAnnounce& announce, Nanos 
     push({.kind = Action::Kind::kRecheck});
     return;
   }
-  if (stamp.epoch == blocked_epoch_) {
-    return;  // W238
+  if (stamp.epoch == blocked_epoch_ || !producer_.may_map(stamp.epoch)) {
+    return;  // W238, D170
   }
   if (state_ == MappingState::kMapped) {
     unmap(UnmapReason::kHigherEpochAnnounced);
@@ -67,9 +76,13 @@ void MappingMachine::on_announce(const layout::ShmPoolAnnounce& announce, Nanos 
 void MappingMachine::on_mapped(const Result<Observation>& result, Nanos now) {
   TP_ASSERT(awaiting_ == Awaiting::kMapped);
   awaiting_ = Awaiting::kNothing;
+  const std::optional<Nanos> granted_at = std::exchange(granted_at_, std::nullopt);
   if (!result) {
     reject(result.error());
     return;
+  }
+  if (granted_at) {
+    take_lease(plan_.epoch(), *granted_at);
   }
   const bool other_pid = pid_epoch_ == plan_.epoch() && pid_ != result->pid;
   if (other_pid && !options_.remap_same_epoch_on_pid_change) {
@@ -87,6 +100,7 @@ void MappingMachine::on_mapped(const Result<Observation>& result, Nanos now) {
   pid_ = result->pid;
   blocked_epoch_ = 0;
   tried_epoch_ = 0;
+  remap_ends_.reset();
   reported_.reset();
   observe_at_ = now + options_.timing.announce_period;
 }
@@ -168,8 +182,52 @@ void MappingMachine::on_unmap_wanted(UnmapReason reason) {
   }
 }
 
+void MappingMachine::on_attached(const region::MappingPlan& granted, Nanos now) {
+  TP_ASSERT(awaiting_ == Awaiting::kNothing && !options_.standalone && !has_lease_);
+  if (state_ == MappingState::kFallback && fallback_cause_ == FallbackCause::kConfig) {
+    take_lease(granted.epoch(), now);  // and keeps it (D318)
+    return;
+  }
+  state_ = MappingState::kUnmapped;
+  plan_ = granted;
+  granted_at_ = now;
+  begin_mapping();
+}
+
+void MappingMachine::take_lease(std::uint64_t epoch, Nanos now) {
+  has_lease_ = true;
+  gate_.on_attached(epoch, now);
+  producer_.on_attached(epoch, now);
+  blocked_epoch_ = 0;  // W238: a new attach maps again
+  pid_epoch_ = 0;
+}
+
+void MappingMachine::on_lease_lost(UnmapReason reason) {
+  TP_ASSERT(awaiting_ == Awaiting::kNothing);
+  has_lease_ = false;
+  remap_ends_.reset();
+  if (!options_.standalone && state_ == MappingState::kMapped) {
+    unmap(reason);
+  }
+}
+
+void MappingMachine::on_revoked(const layout::ShmLeaseRevoked& notice) {
+  TP_ASSERT(awaiting_ == Awaiting::kNothing);
+  if (has_lease_ && notice.stream_id == options_.stream_id && producer_.is_ended_by(notice) &&
+      state_ == MappingState::kMapped) {
+    unmap(UnmapReason::kProducerLeaseEnded);  // D170
+  }
+}
+
 void MappingMachine::poll(Nanos now) {
   TP_ASSERT(awaiting_ == Awaiting::kNothing);
+  if (is_remapping()) {
+    if (!remap_ends_) {
+      remap_ends_ = now + 3 * options_.timing.announce_period;
+    } else if (now >= *remap_ends_) {
+      give_lease_back();  // D316
+    }
+  }
   if (state_ == MappingState::kMapped && now >= observe_at_) {
     observe_at_ = now + options_.timing.announce_period;
     awaiting_ = Awaiting::kObserved;
@@ -186,9 +244,15 @@ std::optional<MappingMachine::Action> MappingMachine::next_action() {
   return actions_[drained_++];
 }
 
+Nanos MappingMachine::next_deadline() const noexcept {
+  return is_remapping() ? std::min(observe_at_, remap_ends_.value_or(Nanos::min())) : observe_at_;
+}
+
 bool MappingMachine::check_invariants() const noexcept {
   const bool waits_for_map = awaiting_ == Awaiting::kMapped;
-  return (state_ != MappingState::kMapped || (plan_.epoch() != 0 && !waits_for_map)) &&
+  return (options_.standalone ? !has_lease_ : state_ != MappingState::kMapped || has_lease_) &&
+         (!granted_at_ || waits_for_map) &&
+         (state_ != MappingState::kMapped || (plan_.epoch() != 0 && !waits_for_map)) &&
          (state_ != MappingState::kMapped || plan_.epoch() != blocked_epoch_);
 }
 
@@ -201,10 +265,19 @@ void MappingMachine::reject(const Error& error) {
   report(error);
   if (fallback_uri_.empty()) {
     state_ = MappingState::kUnmapped;  // try again with the next announce
+    if (has_lease_) {
+      give_lease_back();
+    }
     return;
   }
   tried_epoch_ = error.epoch != 0 ? error.epoch : plan_.epoch();
   enter_fallback(FallbackCause::kRejection);
+}
+
+void MappingMachine::give_lease_back() {
+  has_lease_ = false;
+  remap_ends_.reset();
+  push({.kind = Action::Kind::kDetach});
 }
 
 void MappingMachine::unmap(UnmapReason reason) {
@@ -215,6 +288,7 @@ void MappingMachine::unmap(UnmapReason reason) {
 void MappingMachine::enter_fallback(FallbackCause cause) {
   state_ = MappingState::kFallback;
   fallback_cause_ = cause;
+  remap_ends_.reset();
   push({.kind = Action::Kind::kFallback});
 }
 

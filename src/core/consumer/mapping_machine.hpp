@@ -25,6 +25,23 @@
 // | FALLBACK | refused: announce of an untried epoch  | as UNMAPPED                 |           |
 // | FALLBACK | configured: announce                   | -                           | FALLBACK  |
 //
+// Under a driver (`standalone` false) the consumer's lease decides whether anything may be mapped:
+// announces alone map nothing. Spec: 2-driver.md §2.20 (consumer). UNMAPPED with a lease is
+// Remapping there; the lease itself is kept by core/attach/attach_machine.
+//
+// | state     | input                                          | actions              | next      |
+// | --------- | ---------------------------------------------- | -------------------- | --------- |
+// | no lease  | announce                                       | -                    | no lease  |
+// | no lease  | on_attached                                    | kMap                 | see below |
+// | no lease  | kMap answered: regions pass                    | -                    | MAPPED    |
+// | no lease  | kMap answered: a region is refused             | kReport (kFallback)  | no lease  |
+// | MAPPED E  | end of the producer's lease                    | kUnmap, <= E blocked | Remapping |
+// | Remapping | announce accepted, not blocked                 | as UNMAPPED          |           |
+// | Remapping | nothing mapped for three announce periods      | kDetach              | no lease  |
+// | any       | announce or region refused, no fallback        | kReport, kDetach     | no lease  |
+// | FALLBACK  | on_attached, by config or start                | -                    | FALLBACK  |
+// | any       | on_lease_lost                                  | kUnmap if mapped     | no lease  |
+//
 // Thread contract: one thread at a time.
 #pragma once
 
@@ -35,6 +52,7 @@
 
 #include "base/fixed_vector.hpp"
 #include "core/consumer/announce_gate.hpp"
+#include "core/consumer/producer_lease.hpp"
 #include "core/region/plan.hpp"
 #include "tensorpool/types/mapping.hpp"
 
@@ -51,6 +69,7 @@ struct MappingAction {
     kUnmap,     ///< give the mapping up, for `reason`; kNone: the attempt to map came to nothing
     kReport,    ///< tell the application of `error`
     kFallback,  ///< tell the application of `fallback_uri()`, which may be empty (W248)
+    kDetach,    ///< give the lease back and ask for another (D316); under a driver only
   };
   Kind kind = Kind::kMap;
   UnmapReason reason = UnmapReason::kNone;
@@ -94,7 +113,15 @@ class MappingMachine {
   void on_config(bool use_shm, std::string_view fallback_uri);
   /// The data path demands it: a descriptor of a higher epoch, or a sequence regression.
   void on_unmap_wanted(UnmapReason reason);
-  /// Asks for kObserve when one is due (W251).
+  /// A lease was granted, with these regions; received at `now`. Nothing is mapped at this time.
+  /// Unless in FALLBACK for other reasons than a refusal it asks for kMap; when that fails, there
+  /// is no lease.
+  void on_attached(const region::MappingPlan& granted, Nanos now);
+  /// The lease has ended, by whatever route (D145, D277).
+  void on_lease_lost(UnmapReason reason);
+  /// A notice of the driver, whomever it is for.
+  void on_revoked(const layout::ShmLeaseRevoked& notice);
+  /// Asks for kObserve when one is due (W251), for kDetach when nobody announces (D316).
   void poll(Nanos now);
 
   /// The next thing to do, in order; nothing when all has been done.
@@ -107,7 +134,7 @@ class MappingMachine {
   }
   [[nodiscard]] const region::MappingPlan& plan() const noexcept { return plan_; }
   [[nodiscard]] const std::string& fallback_uri() const noexcept { return fallback_uri_; }
-  [[nodiscard]] Nanos next_deadline() const noexcept { return observe_at_; }
+  [[nodiscard]] Nanos next_deadline() const noexcept;
   [[nodiscard]] bool check_invariants() const noexcept;
 
  private:
@@ -116,11 +143,16 @@ class MappingMachine {
 
   void begin_mapping();
   void other_process();
+  void take_lease(std::uint64_t epoch, Nanos now);
   void reject(const Error& error);
+  void give_lease_back();
   void unmap(UnmapReason reason);
   void enter_fallback(FallbackCause cause);
   void report(const Error& error);
   void push(Action action);
+  [[nodiscard]] bool is_remapping() const noexcept {
+    return has_lease_ && state_ == MappingState::kUnmapped;
+  }
   [[nodiscard]] bool still_alive(const Observation& seen, Nanos now);
 
   Options options_;
@@ -135,6 +167,10 @@ class MappingMachine {
   std::uint64_t pid_ = 0;
   std::uint64_t blocked_epoch_ = 0;  ///< W238
   Nanos observe_at_{};
+  bool has_lease_ = false;
+  std::optional<Nanos> granted_at_;  ///< while the regions of an attach response are being mapped
+  std::optional<Nanos> remap_ends_;  ///< of Remapping, from the first poll in it
+  ProducerLease producer_;
   std::optional<Error> reported_;  ///< W442
   base::FixedVector<Action, 8> actions_;
   std::size_t drained_ = 0;

@@ -345,17 +345,39 @@ TEST_F(RemapsSameEpoch, maps_the_same_epoch_of_another_process) {
 class UnderALease : public Machine {
  protected:
   UnderALease() : Machine({.stream_id = kStream, .standalone = false}) {}
+
+  void attach(std::uint64_t epoch) {
+    const layout::PayloadPool pool{.pool_id = 1,
+                                   .pool_nslots = 8,
+                                   .stride_bytes = 64,
+                                   .region_uri = "shm:file?path=/dev/shm/x/1.pool"};
+    const auto plan =
+        region::make_mapping_plan({.stream_id = kStream,
+                                   .epoch = epoch,
+                                   .layout_version = 1,
+                                   .header_nslots = 8,
+                                   .header_slot_bytes = 256,
+                                   .header_region_uri = "shm:file?path=/dev/shm/x/header.ring",
+                                   .pools = {&pool, 1}});
+    sut_.on_attached(plan.value(), now_.mono);
+    carry_out();
+  }
 };
 
 TEST_F(UnderALease, stale_activity_neither_blocks_nor_unmaps) {
   TP_REQ("W236");
   activity_age_ = seconds(100);
-  map(7);
+  map_answer_ = seen();
+  recheck_answer_ = seen();
+  attach(7);
   EXPECT_EQ(sut_.state(), MappingState::kMapped);
+  announce(7);
   wait(seconds(1));
   sut_.poll(now_.mono);
   carry_out();
   EXPECT_EQ(sut_.state(), MappingState::kMapped);
+  announce(8);
+  EXPECT_EQ(sut_.epoch(), 8U);
 }
 
 }  // namespace
