@@ -56,15 +56,15 @@ struct ShmSettings {
   std::string base_dir = "/dev/shm";
   std::string name_space = "default";
   bool require_hugepages = false;
-  std::optional<std::uint32_t> page_size_bytes;  ///< only when set explicitly (D210)
-  std::uint32_t permissions_mode = 0660;         ///< of region files
-  std::vector<std::string> allowed_base_dirs;    ///< empty: base_dir alone
+  std::optional<std::uint32_t> page_size_bytes = {};  ///< only when set explicitly (D210)
+  std::uint32_t permissions_mode = 0660;              ///< of region files
+  std::vector<std::string> allowed_base_dirs = {};    ///< empty: base_dir alone
 };
 
 /// `[policies]`.
 struct PolicySettings {
   bool allow_dynamic_streams = false;
-  std::string default_profile;  ///< empty: the first profile
+  std::string default_profile = {};  ///< empty: the first profile
   Nanos announce_period = std::chrono::milliseconds(1000);
   Nanos lease_keepalive_interval = std::chrono::milliseconds(1000);
   std::uint32_t lease_expiry_grace_intervals = 3;
@@ -75,7 +75,7 @@ struct PolicySettings {
   Nanos epoch_gc_min_age{};  ///< 0: three announce periods
   bool epoch_gc_on_startup = false;
   Nanos shutdown_timeout = std::chrono::milliseconds(2000);
-  std::string shutdown_token;  ///< empty: no shutdown by message
+  std::string shutdown_token = {};  ///< empty: no shutdown by message
   Nanos node_id_reuse_cooldown = std::chrono::milliseconds(1000);
   bool reuse_existing_shm = false;  ///< without effect (D216)
   bool cleanup_shm_on_exit = false;

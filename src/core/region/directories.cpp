@@ -62,14 +62,14 @@ std::optional<std::uint64_t> parse_decimal(std::string_view text) noexcept {
   return value;
 }
 
-Result<std::uint64_t> choose_epoch(std::uint64_t highest_existing, Nanos now_real) noexcept {
-  if (highest_existing >= layout::kEpochMax) {
-    return fail(make_error(Errc::kEpochExhausted, "highest existing epoch directory",
-                           highest_existing, layout::kEpochMax)
+Result<std::uint64_t> choose_epoch(std::uint64_t highest_known, Nanos now,
+                                   std::uint64_t epoch_max) noexcept {
+  if (highest_known >= epoch_max) {
+    return fail(make_error(Errc::kEpochExhausted, "highest existing epoch directory", highest_known,
+                           epoch_max)
                     .of_field(Field::kEpoch));
   }
-  const auto now = now_real.count() > 0 ? static_cast<std::uint64_t>(now_real.count()) : 0;
-  return std::max(highest_existing + 1, now);
+  return std::max(highest_known + 1, now.count() > 0 ? static_cast<std::uint64_t>(now.count()) : 0);
 }
 
 }  // namespace tensorpool::inline v0::core::region

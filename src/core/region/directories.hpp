@@ -4,7 +4,8 @@
 //   <base>/tensorpool-<user>/<namespace>/<streamId>/<epoch>/<poolId>.pool
 //
 // For owners and cleaners only: clients never derive a path (W114). Pure.
-// Spec: §1.8 (W137..W140), §1.21 (W409, W410, W413). Thread contract: free functions.
+// Spec: §1.8 (W137..W140, W150), §1.21 (W409, W410, W413), 2-driver §2.11, §2.12. Thread contract:
+// free functions.
 #pragma once
 
 #include <array>
@@ -45,9 +46,21 @@ struct StreamPlace {
 /// A plain decimal without leading zeros (W138) that fits 64 bits.
 [[nodiscard]] std::optional<std::uint64_t> parse_decimal(std::string_view text) noexcept;
 
-/// The epoch of a standalone owner: the larger of `highest_existing + 1` and now_real (W410);
-/// `epoch_exhausted` when there is none left (W409, W413). `highest_existing` is 0 for none.
-[[nodiscard]] Result<std::uint64_t> choose_epoch(std::uint64_t highest_existing,
-                                                 Nanos now_real) noexcept;
+/// The highest epoch of a driver (D179); that of a standalone owner is layout::kEpochMax.
+inline constexpr std::uint64_t kDriverEpochMax = (1ULL << 63U) - 1;
+
+/// The larger of `highest_known + 1` and `now`, which is now_real for a standalone owner (W410) and
+/// now_mono for a driver (D178); `epoch_exhausted` beyond `epoch_max` (W409, W413, D179).
+/// `highest_known` is 0 for none.
+[[nodiscard]] Result<std::uint64_t> choose_epoch(
+    std::uint64_t highest_known, Nanos now, std::uint64_t epoch_max = layout::kEpochMax) noexcept;
+
+/// The mode of directories around files of `file_mode`: who may read may enter, and what a readable
+/// group creates belongs to it (W150, D196).
+[[nodiscard]] constexpr std::uint32_t directory_mode(std::uint32_t file_mode) noexcept {
+  constexpr std::uint32_t kReadable = 0444;
+  constexpr std::uint32_t kSetGroup = 02000;
+  return file_mode | ((file_mode & kReadable) >> 2U) | ((file_mode & 0040) != 0 ? kSetGroup : 0);
+}
 
 }  // namespace tensorpool::inline v0::core::region
