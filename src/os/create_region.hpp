@@ -11,15 +11,14 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "base/clock.hpp"
 #include "core/region/directories.hpp"
 #include "core/region/plan.hpp"
 #include "os/directory.hpp"
+#include "os/epoch_files.hpp"
 #include "os/mapped_region.hpp"
 #include "os/syscalls.hpp"
-#include "os/unique_fd.hpp"
 
 namespace tensorpool::inline v0::os {
 
@@ -38,41 +37,10 @@ struct OwnerOptions {
 [[nodiscard]] Result<core::region::StreamPlace> place_of(const OwnerOptions& options,
                                                          std::uint32_t stream_id);
 
-/// The epoch directory and the files in it that this process has created. Removes what it created
-/// when it goes, unless told to keep it.
-class EpochFiles {
- public:
-  /// Creates the directory of the first free epoch from `choose_epoch` on (W141, W143, W410).
-  [[nodiscard]] static Result<EpochFiles> create(Syscalls& calls, Directory stream_directory,
-                                                 Nanos now_real, mode_t mode);
-  EpochFiles(EpochFiles&&) noexcept = default;
-  EpochFiles& operator=(EpochFiles&&) = delete;
-  EpochFiles(const EpochFiles&) = delete;
-  EpochFiles& operator=(const EpochFiles&) = delete;
-  ~EpochFiles();
-
-  [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
-  [[nodiscard]] const Directory& directory() const noexcept { return directory_; }
-  /// A new file with exactly `mode` and all of its `bytes` allocated and zero: a full file system
-  /// is an error here and not SIGBUS later (W141, W142, W144, W147, W149).
-  [[nodiscard]] Result<UniqueFd> create_file(const std::string& name, mode_t mode,
-                                             std::uint64_t bytes);
-  void keep() noexcept { keep_ = true; }
-  /// Removes what it created, unless told to keep it. Idempotent.
-  void remove() noexcept;
-
- private:
-  EpochFiles(Syscalls& calls, Directory stream_directory, Directory directory,
-             std::uint64_t epoch) noexcept;
-
-  Syscalls* calls_;
-  Directory stream_directory_;
-  Directory directory_;
-  std::uint64_t epoch_;
-  std::vector<std::string> names_;
-  std::uint32_t generation_;
-  bool keep_ = false;
-};
+/// The directory of the first free epoch from `choose_epoch` on (W141, W143, W410).
+[[nodiscard]] Result<EpochFiles> create_next_epoch(Syscalls& calls,
+                                                   const Directory& stream_directory,
+                                                   Nanos now_real, mode_t mode);
 
 /// A running epoch: files, read-write mappings, and what to announce.
 class OwnedStream {

@@ -2,9 +2,13 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <filesystem>
 
 #include "base/reason.hpp"
+#include "core/region/directories.hpp"
+#include "os/region_policy.hpp"
 #include "os/safe_open.hpp"
 
 namespace tensorpool::inline v0::os {
@@ -78,16 +82,16 @@ Result<Directory> create_directory(Syscalls& calls, const Directory& parent,
   return directory;
 }
 
-Result<Directory> open_stream_directory(Syscalls& calls, const std::string& base,
-                                        const core::region::StreamPlace& place,
-                                        std::optional<mode_t> create_mode) {
+Result<Directory> open_levels(Syscalls& calls, const std::string& base,
+                              std::span<const std::string> levels,
+                              std::optional<mode_t> create_mode) {
   auto opened = open_canonical(calls, probe_open_variant(calls), {.base = base, .rest = {}},
                                O_PATH | O_DIRECTORY);
   if (!opened) {
     return fail(opened.error());
   }
   Directory directory{.fd = *std::move(opened), .path = base};
-  for (const std::string& level : place.levels()) {
+  for (const std::string& level : levels) {
     auto next = open_own_directory(calls, directory, level);
     if (!next && next.error().code == Errc::kNotFound && create_mode) {
       next = create_directory(calls, directory, level, *create_mode);
@@ -101,6 +105,55 @@ Result<Directory> open_stream_directory(Syscalls& calls, const std::string& base
     directory = *std::move(next);
   }
   return directory;
+}
+
+Result<std::string> create_base_directory(Syscalls& calls, const std::string& directory,
+                                          mode_t mode) {
+  auto existing = canonical_base_dir(calls, directory);
+  const std::filesystem::path path(directory);
+  if (existing || existing.error().os_errno != ENOENT || !path.has_filename()) {
+    return existing;
+  }
+  auto parent = path.parent_path() == "/" ? Result<std::string>("/")
+                                          : canonical_base_dir(calls, path.parent_path().string());
+  if (!parent) {
+    return parent;
+  }
+  const Directory above{.fd = UniqueFd(calls.openat(AT_FDCWD, parent->c_str(), kOpenFlags, 0)),
+                        .path = *parent};
+  if (!above.fd) {
+    return fail(open_error(*parent, errno));
+  }
+  const auto created = create_directory(calls, above, path.filename().string(), mode);
+  if (!created && created.error().code != Errc::kAlreadyExists) {
+    return fail(created.error());
+  }
+  return canonical_base_dir(calls, directory);
+}
+
+Result<std::vector<std::uint64_t>> list_numbered(Syscalls& calls, const Directory& parent,
+                                                 std::uint64_t most) {
+  std::vector<std::string> names;
+  if (calls.list_directory(parent.fd.get(), names) != 0) {
+    return fail(directory_error(Errc::kOsFailure, "cannot be listed", parent.path, errno));
+  }
+  std::vector<std::uint64_t> numbers;
+  for (const std::string& name : names) {
+    const std::uint64_t number = core::region::parse_decimal(name).value_or(0);
+    if (number == 0 || number > most) {
+      continue;
+    }
+    struct stat found {};
+    if (calls.lstatat(parent.fd.get(), name.c_str(), found) == 0) {
+      if (S_ISDIR(found.st_mode)) {
+        numbers.push_back(number);
+      }
+    } else if (errno != ENOENT) {  // removed meanwhile
+      return fail(directory_error(Errc::kOsFailure, "cannot be examined", parent / name, errno));
+    }
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
 }
 
 }  // namespace tensorpool::inline v0::os

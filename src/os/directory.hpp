@@ -1,13 +1,16 @@
-// The directories of an owner, level by level. Spec: §1.8 (W137, W149..W151).
+// The directories of an owner, level by level. Spec: §1.8 (W137, W149..W151), 2-driver §2.11,
+// §2.12.
 //
-// For create_region and clean_epochs. Thread contract: any thread.
+// For owners and cleaners. Thread contract: any thread.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "core/region/directories.hpp"
 #include "os/syscalls.hpp"
 #include "os/unique_fd.hpp"
 #include "tensorpool/types/error.hpp"
@@ -34,11 +37,22 @@ struct Directory {
 [[nodiscard]] Result<Directory> create_directory(Syscalls& calls, const Directory& parent,
                                                  const std::string& name, mode_t mode);
 
-/// Opens <base>/tensorpool-<user>/<namespace>/<streamId>; levels that are absent are created with
-/// `create_mode`, or answered with `not_found` when there is none.
-/// Precondition: `base` is canonical.
-[[nodiscard]] Result<Directory> open_stream_directory(Syscalls& calls, const std::string& base,
-                                                      const core::region::StreamPlace& place,
-                                                      std::optional<mode_t> create_mode);
+/// Opens `levels` below `base`, one after the other; those that are absent are created with
+/// `create_mode`, or answered with `not_found` when there is none. Precondition: `base` is
+/// canonical.
+[[nodiscard]] Result<Directory> open_levels(Syscalls& calls, const std::string& base,
+                                            std::span<const std::string> levels,
+                                            std::optional<mode_t> create_mode);
+
+/// The canonical form of `directory`, which is created with `mode` if nothing but its last level is
+/// missing; `invalid_argument` like `canonical_base_dir`. Spec: D196.
+[[nodiscard]] Result<std::string> create_base_directory(Syscalls& calls,
+                                                        const std::string& directory, mode_t mode);
+
+/// The directories in `parent` whose names are plain decimals from 1 to `most`, ascending. Symbolic
+/// links are not followed (W416, D180), all other names are passed over (D181).
+[[nodiscard]] Result<std::vector<std::uint64_t>> list_numbered(Syscalls& calls,
+                                                               const Directory& parent,
+                                                               std::uint64_t most);
 
 }  // namespace tensorpool::inline v0::os

@@ -51,6 +51,14 @@ void MappedRegion::store_activity(Nanos now_mono) const noexcept {
                                             static_cast<std::uint64_t>(now_mono.count()));
 }
 
+Result<bool> MappedRegion::is_file(Syscalls& calls, const struct stat& named) const {
+  struct stat file {};
+  if (calls.fstat(fd_.get(), file) != 0) {
+    return fail(locate(make_os_error(Errc::kOsFailure, "fstat", errno), expected_));
+  }
+  return file.st_dev == named.st_dev && file.st_ino == named.st_ino;
+}
+
 Status MappedRegion::check_not_shrunk(Syscalls& calls) const {
   struct stat file {};
   if (calls.fstat(fd_.get(), file) != 0) {

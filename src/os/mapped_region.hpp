@@ -43,6 +43,8 @@ class MappedRegion {
   /// Precondition: opened with Access::kReadWrite.
   void store_activity(Nanos now_mono) const noexcept;
 
+  /// Whether `named`, which somebody found at a path, is the file of this region.
+  [[nodiscard]] Result<bool> is_file(Syscalls& calls, const struct stat& named) const;
   /// `region_too_small` when the file has become shorter than the region (W241).
   [[nodiscard]] Status check_not_shrunk(Syscalls& calls) const;
   /// Everything that may have changed since it was mapped: file size (W241), superblock against

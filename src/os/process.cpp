@@ -19,6 +19,11 @@ void count_fork() noexcept {
   generation.fetch_add(1, std::memory_order_relaxed);
 }
 
+/// kill() would take the others for process groups.
+[[nodiscard]] bool probeable(std::uint64_t pid) noexcept {
+  return pid != 0 && pid <= static_cast<std::uint64_t>(std::numeric_limits<pid_t>::max());
+}
+
 }  // namespace
 
 std::uint32_t fork_generation() noexcept {
@@ -28,16 +33,13 @@ std::uint32_t fork_generation() noexcept {
   return generation.load(std::memory_order_relaxed);
 }
 
+bool process_exists(Syscalls& calls, std::uint64_t pid) noexcept {
+  return probeable(pid) && (calls.kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH);
+}
+
 bool owner_alive(Syscalls& calls, std::uint64_t pid) noexcept {
-  const auto own = static_cast<std::uint64_t>(::getpid());
-  const auto highest = static_cast<std::uint64_t>(std::numeric_limits<pid_t>::max());
-  if (pid == own) {
-    return false;
-  }
-  if (pid == 0 || pid > highest) {  // kill() would take them for process groups
-    return true;
-  }
-  return calls.kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH;
+  return pid != static_cast<std::uint64_t>(::getpid()) &&
+         (!probeable(pid) || process_exists(calls, pid));
 }
 
 std::string effective_user_name() {

@@ -13,8 +13,12 @@ namespace tensorpool::inline v0::os {
 /// Async-signal-safe after the first call. Thread contract: any thread.
 [[nodiscard]] std::uint32_t fork_generation() noexcept;
 
-/// False only when no process has this id. A pid that cannot be probed counts as alive, the own
-/// pid does not (W419). Thread contract: any thread.
+/// Whether a process has this id; one that may not be signalled has (D225). No process has the id
+/// 0, or one beyond what the system can give. Thread contract: any thread.
+[[nodiscard]] bool process_exists(Syscalls& calls, std::uint64_t pid) noexcept;
+
+/// For standalone owners: false only when no process has this id. A pid that cannot be probed
+/// counts as alive, the own pid does not (W419). Thread contract: any thread.
 [[nodiscard]] bool owner_alive(Syscalls& calls, std::uint64_t pid) noexcept;
 
 /// The name of the effective user, or an empty text when it has none.

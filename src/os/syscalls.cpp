@@ -1,6 +1,7 @@
 #include "os/syscalls.hpp"
 
 #include <dirent.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -53,6 +54,8 @@ class RealSyscalls final : public Syscalls {
     errno = ::posix_fallocate(fd, offset, bytes);
     return errno == 0 ? 0 : -1;
   }
+  int ftruncate(int fd, off_t bytes) override { return ::ftruncate(fd, bytes); }
+  int flock(int fd, int operation) override { return ::flock(fd, operation); }
   int unlinkat(int directory, const char* name, int flags) override {
     return ::unlinkat(directory, name, flags);
   }
@@ -81,6 +84,7 @@ class RealSyscalls final : public Syscalls {
   int msync(void* address, std::size_t bytes, int flags) override {
     return ::msync(address, bytes, flags);
   }
+  int mlock(const void* address, std::size_t bytes) override { return ::mlock(address, bytes); }
   int kill(pid_t pid, int signal) override { return ::kill(pid, signal); }
 };
 

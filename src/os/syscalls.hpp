@@ -40,6 +40,8 @@ class Syscalls {
   virtual int fchmod(int fd, mode_t mode) = 0;
   /// posix_fallocate, but -1 and errno on failure.
   virtual int fallocate(int fd, off_t offset, off_t bytes) = 0;
+  virtual int ftruncate(int fd, off_t bytes) = 0;
+  virtual int flock(int fd, int operation) = 0;
   virtual int unlinkat(int directory, const char* name, int flags) = 0;
   /// All names in the directory but `.` and `..`; -1 on failure.
   virtual int list_directory(int directory, std::vector<std::string>& names) = 0;
@@ -47,6 +49,7 @@ class Syscalls {
   virtual void* mmap(std::size_t bytes, int protection, int flags, int fd) = 0;
   virtual int madvise(void* address, std::size_t bytes, int advice) = 0;
   virtual int msync(void* address, std::size_t bytes, int flags) = 0;
+  virtual int mlock(const void* address, std::size_t bytes) = 0;
   virtual int kill(pid_t pid, int signal) = 0;
 };
 

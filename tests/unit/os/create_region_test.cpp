@@ -185,16 +185,15 @@ TEST_F(CreateRegion, the_last_epoch_is_followed_by_an_error) {
 
 TEST_F(CreateRegion, files_are_new_or_not_created_at_all) {
   TP_REQ("W141", "W142");
-  auto files = EpochFiles::create(
-      system_calls(),
-      {.fd = UniqueFd(::open(base_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
-       .path = base_.path()},
-      Nanos{1}, 0700);
+  const Directory base{
+      .fd = UniqueFd(::open(base_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+      .path = base_.path()};
+  auto files = create_next_epoch(system_calls(), base, Nanos{1}, 0700);
   ASSERT_TRUE(files.has_value());
   std::ofstream(base_ / "1/header.ring") << "precious";
   fs::create_symlink(base_ / "1/header.ring", base_ / "1/1.pool");
   for (const char* name : {"header.ring", "1.pool"}) {
-    EXPECT_FALSE(files->create_file(name, 0600, 4096).has_value()) << name;
+    EXPECT_FALSE(files->create_file(name).has_value()) << name;
   }
   EXPECT_EQ(fs::file_size(base_ / "1/header.ring"), 8U);
 }

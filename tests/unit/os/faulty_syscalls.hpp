@@ -14,7 +14,7 @@ namespace tensorpool::os::test {
 
 /// Passes every call on. Before each of them it asks `before`, with the name of the call: an errno
 /// other than 0 is the answer then, and nothing is done.
-class FaultySyscalls final : public Syscalls {
+class FaultySyscalls : public Syscalls {
  public:
   std::function<int(const char* call)> before = [](const char*) { return 0; };
 
@@ -48,6 +48,12 @@ class FaultySyscalls final : public Syscalls {
   int fallocate(int fd, off_t offset, off_t bytes) override {
     return refused("fallocate") ? -1 : real_.fallocate(fd, offset, bytes);
   }
+  int ftruncate(int fd, off_t bytes) override {
+    return refused("ftruncate") ? -1 : real_.ftruncate(fd, bytes);
+  }
+  int flock(int fd, int operation) override {
+    return refused("flock") ? -1 : real_.flock(fd, operation);
+  }
   int unlinkat(int directory, const char* name, int flags) override {
     return refused("unlinkat") ? -1 : real_.unlinkat(directory, name, flags);
   }
@@ -62,6 +68,9 @@ class FaultySyscalls final : public Syscalls {
   }
   int msync(void* address, std::size_t bytes, int flags) override {
     return refused("msync") ? -1 : real_.msync(address, bytes, flags);
+  }
+  int mlock(const void* address, std::size_t bytes) override {
+    return refused("mlock") ? -1 : real_.mlock(address, bytes);
   }
   int kill(pid_t pid, int signal) override {
     return refused("kill") ? -1 : real_.kill(pid, signal);

@@ -1,8 +1,6 @@
 // File systems of their own: a tmpfs that is full, and hugetlbfs. Needs root; the mounts live in a
 // mount namespace of this process and go with it.
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
 
 #include <algorithm>
 #include <fstream>
@@ -14,36 +12,13 @@
 #include "support/requirement.hpp"
 #include "unit/os/faulty_syscalls.hpp"
 #include "unit/os/fixture.hpp"
+#include "unit/os/mounted.hpp"
 
 namespace tensorpool::os {
 namespace {
 
-constexpr std::uint64_t kHugepage = 2U << 20U;
-
-/// A file system on a directory of its own.
-class Mounted {
- public:
-  [[nodiscard]] bool mount(const char* type, const char* options) {
-    static const bool alone = ::unshare(CLONE_NEWNS) == 0 &&
-                              ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-    mounted_ =
-        alone && ::mount("tensorpool-test", directory_.path().c_str(), type, 0, options) == 0;
-    return mounted_;
-  }
-  Mounted() = default;
-  Mounted(const Mounted&) = delete;
-  Mounted& operator=(const Mounted&) = delete;
-  ~Mounted() {
-    if (mounted_) {
-      ::umount2(directory_.path().c_str(), MNT_DETACH);
-    }
-  }
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return directory_.path(); }
-
- private:
-  test::TemporaryDirectory directory_;
-  bool mounted_ = false;
-};
+using test::kHugepage;
+using test::Mounted;
 
 TEST(FullTmpfs, is_an_error_before_the_first_byte_when_it_never_could_fit) {
   Mounted tmpfs;
@@ -99,27 +74,6 @@ TEST(FullTmpfs, cannot_take_back_what_was_allocated) {
   EXPECT_EQ(payload.back(), std::byte{7});
 }
 
-/// Some hugepages more for as long as it lives.
-class Hugepages {
- public:
-  explicit Hugepages(int more) {
-    std::ifstream(kFile) >> before_;
-    std::ofstream(kFile) << before_ + more;
-    int now = 0;
-    std::ifstream(kFile) >> now;
-    enough_ = now >= before_ + more;
-  }
-  Hugepages(const Hugepages&) = delete;
-  Hugepages& operator=(const Hugepages&) = delete;
-  ~Hugepages() { std::ofstream(kFile) << before_; }
-  [[nodiscard]] bool enough() const noexcept { return enough_; }
-
- private:
-  static constexpr const char* kFile = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
-  int before_ = 0;
-  bool enough_ = false;
-};
-
 class Hugetlbfs : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -131,7 +85,7 @@ class Hugetlbfs : public ::testing::Test {
     return {.base_dir = mounted_.path(), .require_hugepages = true};
   }
 
-  Hugepages pages_{8};
+  test::Hugepages pages_{8};
   Mounted mounted_;
 };
 
