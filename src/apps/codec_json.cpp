@@ -86,7 +86,8 @@ Json to_json(const T& value) {
   if constexpr (codec::kIsOptional<T>) {
     return value ? to_json(*value) : Json(nullptr);
   } else if constexpr (codec::kIsNamed<T>) {
-    return codec::enum_name(value);
+    const std::string_view name = codec::enum_name(value);
+    return name.empty() ? Json(codec::enum_raw(value)) : Json(name);
   } else if constexpr (kIsList<T>) {
     Json list = Json::array();
     for (const auto& entry : value) {
@@ -146,6 +147,14 @@ class Builder {
       return read(json, name, to.emplace());
     } else if constexpr (codec::kIsNamed<T>) {
       const auto* text = json.template get_ptr<const std::string*>();
+      if constexpr (std::is_enum_v<T>) {
+        if (json.is_number()) {  // a value without a name
+          std::underlying_type_t<T> raw{};
+          Status status = read_integer(json, name, raw);
+          to = static_cast<T>(raw);
+          return status;
+        }
+      }
       const auto value = text != nullptr ? codec::enum_from_name<T>(*text) : std::nullopt;
       to = value.value_or(T{});
       return value ? Status{} : fail(Errc::kInvalidArgument, name);

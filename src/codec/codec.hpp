@@ -62,7 +62,7 @@ template <class M>
 
 /// Encodes `message` with its header, version 1, and returns the size. Fails with kMessageTooLong
 /// when `out` (value: size needed, limit: size given), a text or a group is too long for it, and
-/// with kInvalidArgument for an enum value that is not of the protocol. An optional integer that
+/// with kInvalidArgument for an enum value that no receiver takes. An optional integer that
 /// holds the null value of its field reads as absent.
 template <class M>
 [[nodiscard]] Result<std::size_t> encode(const M& message, std::span<std::byte> out);

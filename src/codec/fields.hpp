@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <tuple>
@@ -24,18 +25,25 @@ namespace tensorpool::inline v0::codec {
 template <class M>
 struct Fields;
 
+/// What a value that is not of an enumeration's table does to the message it stands in.
+enum class UnknownValue : std::uint8_t {
+  kMalformed,  ///< W88
+  kAbsent,     ///< reads as absent (W401)
+  kKept,       ///< reads as it is: the receiver answers it (schema 901: D44, D48, D49, D108)
+};
+
 /// A field of the block: integer, bool, enum, an optional of these, or an array.
 template <class M, class T, class Get, class Put, class Null>
 struct BlockField {
   std::string_view name;
   T M::*member;
-  Get get;                         ///< the raw value, not checked
-  Put put;                         ///< takes the raw value
-  Null null;                       ///< the null value of the schema
-  bool unknown_is_absent = false;  ///< an unknown enum value is no error (W401)
+  Get get;    ///< the raw value, not checked
+  Put put;    ///< takes the raw value
+  Null null;  ///< the null value of the schema
+  UnknownValue unknown = UnknownValue::kMalformed;
 };
 template <class M, class T, class Get, class Put, class Null>
-BlockField(std::string_view, T M::*, Get, Put, Null, bool = false)
+BlockField(std::string_view, T M::*, Get, Put, Null, UnknownValue = UnknownValue::kMalformed)
     -> BlockField<M, T, Get, Put, Null>;
 
 /// A text or binary data.

@@ -93,7 +93,7 @@ struct Fields<layout::QosConsumer> {
                       TP_FIELD(last_seq_seen, lastSeqSeen),
                       TP_FIELD(drops_gap, dropsGap),
                       TP_FIELD(drops_late, dropsLate),
-                      TP_FIELD(mode, mode, /*unknown_is_absent=*/true)};
+                      TP_FIELD(mode, mode, UnknownValue::kAbsent)};
   }
 };
 

@@ -1,4 +1,7 @@
 // The fields of the messages of schema 901. Spec: §2.2.
+//
+// Enumerations keep values that they do not know: driver and clients answer or count those
+// themselves (D44, D48, D49, D108, D134, D161, D167, D259).
 #pragma once
 
 #include "codec/fields.hpp"
@@ -14,10 +17,10 @@ struct Fields<layout::ShmAttachRequest> {
     return std::tuple{TP_FIELD(correlation_id, correlationId),
                       TP_FIELD(stream_id, streamId),
                       TP_FIELD(client_id, clientId),
-                      TP_FIELD(role, role),
+                      TP_FIELD(role, role, UnknownValue::kKept),
                       TP_FIELD(expected_layout_version, expectedLayoutVersion),
-                      TP_FIELD(publish_mode, publishMode),
-                      TP_FIELD(require_hugepages, requireHugepages),
+                      TP_FIELD(publish_mode, publishMode, UnknownValue::kKept),
+                      TP_FIELD(require_hugepages, requireHugepages, UnknownValue::kKept),
                       TP_FIELD(desired_node_id, desiredNodeId)};
   }
 };
@@ -27,7 +30,7 @@ struct Fields<layout::ShmAttachResponse> {
   using Message = layout::ShmAttachResponse;
   static constexpr auto list() {
     return std::tuple{TP_FIELD(correlation_id, correlationId),
-                      TP_FIELD(code, code),
+                      TP_FIELD(code, code, UnknownValue::kKept),
                       TP_FIELD(lease_id, leaseId),
                       TP_FIELD(lease_expiry_timestamp_ns, leaseExpiryTimestampNs),
                       TP_FIELD(stream_id, streamId),
@@ -48,7 +51,7 @@ struct Fields<layout::ShmDetachRequest> {
   static constexpr auto list() {
     return std::tuple{TP_FIELD(correlation_id, correlationId), TP_FIELD(lease_id, leaseId),
                       TP_FIELD(stream_id, streamId), TP_FIELD(client_id, clientId),
-                      TP_FIELD(role, role)};
+                      TP_FIELD(role, role, UnknownValue::kKept)};
   }
 };
 
@@ -56,7 +59,8 @@ template <>
 struct Fields<layout::ShmDetachResponse> {
   using Message = layout::ShmDetachResponse;
   static constexpr auto list() {
-    return std::tuple{TP_FIELD(correlation_id, correlationId), TP_FIELD(code, code),
+    return std::tuple{TP_FIELD(correlation_id, correlationId),
+                      TP_FIELD(code, code, UnknownValue::kKept),
                       TP_DATA(error_message, errorMessage, ErrorMessage)};
   }
 };
@@ -66,7 +70,7 @@ struct Fields<layout::ShmLeaseKeepalive> {
   using Message = layout::ShmLeaseKeepalive;
   static constexpr auto list() {
     return std::tuple{TP_FIELD(lease_id, leaseId), TP_FIELD(stream_id, streamId),
-                      TP_FIELD(client_id, clientId), TP_FIELD(role, role),
+                      TP_FIELD(client_id, clientId), TP_FIELD(role, role, UnknownValue::kKept),
                       TP_FIELD(client_timestamp_ns, clientTimestampNs)};
   }
 };
@@ -75,7 +79,8 @@ template <>
 struct Fields<layout::ShmDriverShutdown> {
   using Message = layout::ShmDriverShutdown;
   static constexpr auto list() {
-    return std::tuple{TP_FIELD(timestamp_ns, timestampNs), TP_FIELD(reason, reason),
+    return std::tuple{TP_FIELD(timestamp_ns, timestampNs),
+                      TP_FIELD(reason, reason, UnknownValue::kKept),
                       TP_DATA(error_message, errorMessage, ErrorMessage)};
   }
 };
@@ -88,8 +93,8 @@ struct Fields<layout::ShmLeaseRevoked> {
                       TP_FIELD(lease_id, leaseId),
                       TP_FIELD(stream_id, streamId),
                       TP_FIELD(client_id, clientId),
-                      TP_FIELD(role, role),
-                      TP_FIELD(reason, reason),
+                      TP_FIELD(role, role, UnknownValue::kKept),
+                      TP_FIELD(reason, reason, UnknownValue::kKept),
                       TP_DATA(error_message, errorMessage, ErrorMessage)};
   }
 };
@@ -98,8 +103,8 @@ template <>
 struct Fields<layout::ShmDriverShutdownRequest> {
   using Message = layout::ShmDriverShutdownRequest;
   static constexpr auto list() {
-    return std::tuple{TP_FIELD(correlation_id, correlationId), TP_FIELD(reason, reason),
-                      TP_DATA(token, token, Token),
+    return std::tuple{TP_FIELD(correlation_id, correlationId),
+                      TP_FIELD(reason, reason, UnknownValue::kKept), TP_DATA(token, token, Token),
                       TP_DATA(error_message, errorMessage, ErrorMessage)};
   }
 };

@@ -25,9 +25,13 @@ struct Generated;
 // -- Decoding ------------------------------------------------------------------------------------
 
 template <class T, class Raw>
-[[nodiscard]] Status assign(T& to, Raw raw, std::string_view name) noexcept {
+[[nodiscard]] Status assign(T& to, Raw raw, std::string_view name, UnknownValue unknown) noexcept {
   if constexpr (kIsNamed<T>) {
     const auto value = enum_from_raw<T>(raw);
+    if (!value && unknown == UnknownValue::kKept) {
+      to = static_cast<T>(raw);
+      return {};
+    }
     if (!value) {
       return fail(Errc::kMalformedMessage, name, static_cast<std::uint64_t>(raw));
     }
@@ -41,11 +45,11 @@ template <class T, class Raw>
 
 template <class T, class Raw>
 [[nodiscard]] Status assign_optional(std::optional<T>& to, Raw raw, Raw null, std::string_view name,
-                                     bool unknown_is_absent) noexcept {
+                                     UnknownValue unknown) noexcept {
   T value{};
-  Status status = raw == null ? Status{} : assign(value, raw, name);
+  Status status = raw == null ? Status{} : assign(value, raw, name, unknown);
   to = raw == null || !status ? std::nullopt : std::optional<T>(value);
-  return unknown_is_absent ? Status{} : status;
+  return unknown == UnknownValue::kAbsent ? Status{} : status;
 }
 
 /// Reads one message, or one entry of a group, from a generated class.
@@ -79,10 +83,9 @@ class Reader {
       }
       return {};
     } else if constexpr (kIsOptional<T>) {
-      return assign_optional(to, field.get(sbe_), field.null(sbe_), field.name,
-                             field.unknown_is_absent);
+      return assign_optional(to, field.get(sbe_), field.null(sbe_), field.name, field.unknown);
     } else {
-      return assign(to, field.get(sbe_), field.name);
+      return assign(to, field.get(sbe_), field.name, field.unknown);
     }
   }
 
@@ -213,7 +216,7 @@ template <class F, class T>
   } else if constexpr (kIsOptional<T>) {
     return value ? check_value(field, *value) : Status{};
   } else if constexpr (kIsNamed<T>) {
-    if (enum_name(value).empty()) {
+    if (field.unknown != UnknownValue::kKept && enum_name(value).empty()) {
       return fail(Errc::kInvalidArgument, field.name, static_cast<std::uint64_t>(enum_raw(value)));
     }
   }

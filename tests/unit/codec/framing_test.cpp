@@ -256,19 +256,49 @@ TEST(Enum, unknown_and_null_values_are_malformed) {
   }
 }
 
-TEST(Enum, optional_enum_may_be_null_but_not_unknown) {
+/// A ShmAttachRequest with these three enumerations.
+Wire attach_request(std::uint8_t role, std::uint8_t publish_mode, std::uint8_t hugepages) {
+  Wire wire;
+  wire.header(27, layout::ShmAttachRequest::kType).fill(16, 1).put(role).fill(4);
+  return wire.put(publish_mode).put(hugepages).fill(4, 0xFF);
+}
+
+TEST(Enum, optional_enum_may_be_null) {
   TP_REQ("W88", "D19");
-  const auto request = [](std::uint8_t publish_mode) {
-    Wire wire;
-    wire.header(27, layout::ShmAttachRequest::kType).fill(16, 1).put(std::uint8_t{1});
-    return wire.fill(4).put(publish_mode).put(std::uint8_t{0}).fill(4, 0xFF);
-  };
   Scratch scratch;
-  const auto wire = request(255);
+  const auto wire = attach_request(1, 255, 0);
   const auto decoded = decode<layout::ShmAttachRequest>(wire.bytes(), scratch);
   ASSERT_TRUE(decoded);
   EXPECT_EQ(decoded->publish_mode, std::nullopt);
-  EXPECT_EQ(error_of<layout::ShmAttachRequest>(request(3)), Errc::kMalformedMessage);
+}
+
+TEST(Enum, values_of_driver_messages_are_kept_for_the_receiver_to_answer) {
+  TP_REQ("D44", "D48", "D49");
+  for (const int value : {0, 3, 254}) {
+    const auto byte = static_cast<std::uint8_t>(value);
+    Scratch scratch;
+    const auto wire = attach_request(byte, byte, byte);
+    const auto decoded = decode<layout::ShmAttachRequest>(wire.bytes(), scratch);
+    ASSERT_TRUE(decoded) << value;
+    EXPECT_EQ(decoded->role, layout::Role{byte});
+    EXPECT_EQ(decoded->publish_mode, layout::PublishMode{byte});
+    EXPECT_EQ(decoded->require_hugepages, layout::HugepagesPolicy{byte});
+  }
+}
+
+TEST(Enum, codes_and_reasons_of_driver_messages_are_kept) {
+  TP_REQ("D108", "D161", "D167", "D259");
+  Scratch scratch;
+  const auto response =
+      Wire().header(12, layout::ShmDetachResponse::kType).fill(8).put(std::int32_t{-7}).text("");
+  const auto code = decode<layout::ShmDetachResponse>(response.bytes(), scratch);
+  ASSERT_TRUE(code);
+  EXPECT_EQ(code->code, layout::ResponseCode{-7});
+  const auto notice = Wire().header(26, layout::ShmLeaseRevoked::kType).fill(26, 9).text("");
+  const auto revoked = decode<layout::ShmLeaseRevoked>(notice.bytes(), scratch);
+  ASSERT_TRUE(revoked);
+  EXPECT_EQ(revoked->role, layout::Role{9});
+  EXPECT_EQ(revoked->reason, layout::LeaseRevokeReason{9});
 }
 
 TEST(Enum, qos_of_a_consumer_counts_whatever_its_mode) {
