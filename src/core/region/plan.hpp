@@ -71,6 +71,8 @@ struct PlanLimits {
 struct PoolGeometry {
   std::uint16_t pool_id = 1;
   std::uint32_t stride_bytes = 1U << 20U;
+
+  friend bool operator==(const PoolGeometry&, const PoolGeometry&) = default;
 };
 
 /// The shape of a stream that is to be created; the defaults are those of §1.24.
