@@ -19,8 +19,7 @@ namespace {
 constexpr std::uint32_t kAeronStreamIdMax = 0x7FFF'FFFF;
 constexpr std::size_t kInstanceIdBytesMax = 112;
 constexpr std::size_t kShutdownTokenBytesMax = 1024;
-constexpr std::size_t kUriBytesMaxOfDriver = 4095;        // D20
-constexpr std::uint64_t kEpochMaxOfDriver = ~0ULL >> 1U;  // D179
+constexpr std::size_t kUriBytesMaxOfDriver = 4095;  // D20
 constexpr std::uint32_t kPageBytesMin = 4096;
 constexpr std::uint32_t kPoolIdMin = 1;
 
@@ -260,7 +259,7 @@ void check_allowed_base_dirs(Findings& findings, const ShmSettings& shm) {
     path.append("/").append(level);
   }
   // No name of a pool is longer than that of the ring.
-  path.append("/").append(std::to_string(kEpochMaxOfDriver));
+  path.append("/").append(std::to_string(region::kDriverEpochMax));
   path.append("/").append(region::region_file_name({.type = layout::RegionType::kHeaderRing}));
   return region::format_region_uri({.path = path, .require_hugepages = true}).size();
 }
