@@ -6,10 +6,68 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <optional>
 #include <utility>
 
 namespace tensorpool::inline v0::config {
 namespace {
+
+/// Behind the string that begins at `at`. A string that nothing ends is for toml++ to refuse.
+[[nodiscard]] std::size_t skip_string(std::string_view text, std::size_t at) noexcept {
+  const char quote = text[at];
+  const std::string_view three = text.substr(at, 3);
+  const bool many_lines = three.size() == 3 && three[1] == quote && three[2] == quote;
+  const std::string_view end = many_lines ? three : three.substr(0, 1);
+  for (at += end.size(); at < text.size(); ++at) {
+    if (text[at] == '\\' && quote == '"') {
+      ++at;
+    } else if (text[at] == '\n' && !many_lines) {
+      return at;
+    } else if (text.substr(at).starts_with(end)) {
+      // The last of up to five quotes ends a string of many lines.
+      for (int more = 0; many_lines && more < 2 && text.substr(at + 1).starts_with(end); ++more) {
+        ++at;
+      }
+      return at + end.size();
+    }
+  }
+  return text.size();
+}
+
+/// Where a key has too many parts. toml++ makes a table of each part and destroys them
+/// recursively: a key of some hundred KB would exhaust the stack.
+[[nodiscard]] std::optional<std::size_t> find_deep_key(std::string_view text) noexcept {
+  constexpr std::size_t kKeyPartsMax = 16;
+  std::size_t parts = 1;
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    if (c == '"' || c == '\'') {
+      at = skip_string(text, at);
+      continue;
+    }
+    if (c == '#') {
+      at = std::min(text.find('\n', at), text.size());
+      continue;
+    }
+    if (c == '.' && ++parts > kKeyPartsMax) {
+      return at;
+    }
+    if (std::string_view("\n=,[]{}").find(c) != std::string_view::npos) {
+      parts = 1;
+    }
+    ++at;
+  }
+  return std::nullopt;
+}
+
+[[nodiscard]] Place place_of(std::string_view text, std::size_t at) noexcept {
+  const std::string_view before = text.substr(0, at);
+  const std::size_t newline = before.rfind('\n');
+  const std::size_t column = newline == std::string_view::npos ? at + 1 : at - newline;
+  return {.line = static_cast<std::uint32_t>(1 + std::ranges::count(before, '\n')),
+          .column = static_cast<std::uint32_t>(column)};
+}
 
 [[nodiscard]] Place begin_of(const toml::source_region& region) noexcept {
   return {.line = region.begin.line, .column = region.begin.column};
@@ -95,6 +153,10 @@ std::string_view to_string(Node::Kind kind) noexcept {
 }
 
 tl::expected<Node, SyntaxError> parse_document(std::string_view text) {
+  if (const auto deep = find_deep_key(text)) {
+    return tl::unexpected<SyntaxError>(
+        {.place = place_of(text, *deep), .message = "a key of more than 16 parts"});
+  }
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
     const toml::parse_error& error = parsed.error();

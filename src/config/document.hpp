@@ -42,7 +42,7 @@ struct SyntaxError {
   std::string message;
 };
 
-/// The root table of `text`.
+/// The root table of `text`. Keys of more than 16 parts (`a.b.c…`) are refused as well.
 [[nodiscard]] tl::expected<Node, SyntaxError> parse_document(std::string_view text);
 
 }  // namespace tensorpool::inline v0::config

@@ -31,7 +31,7 @@ constexpr Section kSections[] = {
 };
 
 constexpr std::string_view kIntroduction =
-    R"(<!-- Written by `tp config explain --markdown`; a test compares the two. -->
+    R"(<!-- Written by tp config explain --markdown; a test compares the two. -->
 # Configuration
 
 The driver reads one TOML file at its start. Only `profiles` has no default. A value of the wrong kind or out of range keeps the driver from starting, and all such

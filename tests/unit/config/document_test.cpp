@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 #include "support/requirement.hpp"
 
 namespace tensorpool::config {
@@ -48,6 +53,44 @@ TEST(Document, says_where_a_text_stops_being_toml) {
     EXPECT_GE(root.error().place.column, 1U) << text;
     EXPECT_FALSE(root.error().message.empty());
   }
+}
+
+[[nodiscard]] std::string with_parts(std::string_view before, std::size_t parts,
+                                     std::string_view behind) {
+  std::string text(before);
+  text += 'a';
+  for (; parts > 1; --parts) {
+    text += ".a";
+  }
+  return text.append(behind);
+}
+
+TEST(Document, refuses_keys_whose_depth_could_exhaust_the_stack) {
+  for (const char* before : {"", "x = {y = {", "x = ['''a''''', {", R"(x = ["""\"""", {)",
+                             "x = [ 'a.b', { 'a.b'.", "x = 1 # '\n", "["}) {
+    const auto root = parse_document(with_parts(before, 300'000, " = 1"));
+    ASSERT_FALSE(root) << before;
+    EXPECT_EQ(root.error().message, "a key of more than 16 parts") << before;
+  }
+  const auto late = parse_document(with_parts("b = 1\n", 17, " = 1"));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().place, (Place{.line = 2, .column = 32}));
+  EXPECT_TRUE(parse_document(with_parts("b = 1\n", 16, " = 1")));
+}
+
+TEST(Document, takes_any_number_of_dots_in_what_is_no_key) {
+  const std::string dots(100, '.');
+  for (const auto& [before, behind] : std::vector<std::pair<std::string_view, std::string_view>>{
+           {"# ", "\na = 1"},
+           {"a = \"", "\" # b"},
+           {"a = \"\\\"", "\""},
+           {"a = '", "'\nb.c = 1"},
+           {"a = '''\n'", "''''\nb.c = 1"},
+           {"a = \"\"\"\n\"\\\"", "\"\"\""}}) {
+    EXPECT_TRUE(parse_document(std::string(before).append(dots).append(behind))) << before;
+  }
+  EXPECT_TRUE(
+      parse_document("a = [1.5,1.5,1.5,1.5,1.5,1.5,1.5,1.5,1.5,1.5,1.5,1.5,1.5,1.5,1.5,1.5]"));
 }
 
 }  // namespace
