@@ -23,6 +23,18 @@ constexpr std::string_view kClientIdTaken = "client_id already attached";
   return result != SendResult::kOk && result != SendResult::kBackPressured;
 }
 
+/// Of the codes 1 to 4 (D108, D109).
+[[nodiscard]] bool is_refusal(ResponseCode code) noexcept {
+  return code >= ResponseCode::kUnsupported && code <= ResponseCode::kInternalError;
+}
+/// D167.
+[[nodiscard]] bool is_known(const layout::ShmLeaseRevoked& notice) noexcept {
+  using layout::LeaseRevokeReason;
+  return (notice.role == layout::Role::kProducer || notice.role == layout::Role::kConsumer) &&
+         notice.reason >= LeaseRevokeReason::kDetached &&
+         notice.reason <= LeaseRevokeReason::kRevoked;
+}
+
 }  // namespace
 
 Status AttachMachine::check(const Options& options) noexcept {
@@ -149,8 +161,10 @@ void AttachMachine::on_response(const layout::ShmAttachResponse& response, Nanos
   if (awaits(response.correlation_id)) {
     if (response.code == ResponseCode::kOk) {
       granted(response, now);
-    } else {
+    } else if (is_refusal(response.code)) {
       refused(response.code, response.error_message, now);
+    } else {
+      protocol_error(make_error(Errc::kMalformedMessage, "code"), now);  // D108
     }
     return;
   }
@@ -169,8 +183,7 @@ void AttachMachine::on_malformed_response(std::int64_t correlation_id,
   begin_input();
   if (!awaits(correlation_id)) {
     ++counters_.driver_event_rejects;
-  } else if (code && *code >= static_cast<std::int32_t>(ResponseCode::kUnsupported) &&
-             *code <= static_cast<std::int32_t>(ResponseCode::kInternalError)) {
+  } else if (code && is_refusal(static_cast<ResponseCode>(*code))) {
     refused(static_cast<ResponseCode>(*code), {}, now);  // D109
   } else {
     protocol_error(error, now);
@@ -247,6 +260,10 @@ void AttachMachine::back_off(Nanos now) {
 
 void AttachMachine::on_revoked(const layout::ShmLeaseRevoked& notice, Nanos now) {
   begin_input();
+  if (!is_known(notice)) {
+    ++counters_.driver_event_rejects;
+    return;
+  }
   if (!holds_lease() || notice.lease_id != grant_.lease_id || notice.client_id != client_id_) {
     return;  // D168, D172, D173
   }

@@ -102,11 +102,12 @@ class AttachMachine {
   void on_malformed_response(std::int64_t correlation_id, std::optional<std::int32_t> code,
                              const Error& error, Nanos now);
   void on_detach_response(const layout::ShmDetachResponse& response);
+  /// A notice, whomever it is for; one with an unknown role or reason is dropped (D167).
   void on_revoked(const layout::ShmLeaseRevoked& notice, Nanos now);
   void on_shutdown(const layout::ShmDriverShutdown& notice, Nanos now);
   /// Any announce, for its stream and producer (D192, D275).
   void on_announce(const layout::ShmPoolAnnounce& announce, Nanos now);
-  /// Any other message of schema 901 that was malformed or of a later version (D4, D16, D167).
+  /// Any other message of schema 901 that was malformed or of a later version (D4, D16).
   void on_malformed_event() noexcept { ++counters_.driver_event_rejects; }
   /// Answer to a message that was to be sent.
   void on_sent(SendResult result, Nanos now);

@@ -32,10 +32,12 @@ class ProducerLease {
   /// Whether the notice ends the present producer's lease. From then on only later epochs may be
   /// mapped. Precondition: it is about the consumer's stream.
   [[nodiscard]] bool is_ended_by(const layout::ShmLeaseRevoked& notice) noexcept {
+    const bool known = notice.reason >= layout::LeaseRevokeReason::kDetached &&
+                       notice.reason <= layout::LeaseRevokeReason::kRevoked;  // D167
     const bool other_producer = producer_id_ != 0 && producer_id_ != notice.client_id;
     const bool epoch_is_newer =
         static_cast<std::uint64_t>(introduced_at_.count()) >= notice.timestamp_ns;
-    if (notice.role != layout::Role::kProducer || other_producer || epoch_is_newer) {
+    if (!known || notice.role != layout::Role::kProducer || other_producer || epoch_is_newer) {
       return false;
     }
     ended_epoch_ = highest_epoch_;

@@ -129,6 +129,7 @@ class AttachHarness {
   Nanos now = std::chrono::seconds(1000);
   SendResult sending = SendResult::kOk;
   Status mapping = {};
+  Nanos mapping_takes{};
   std::vector<layout::ShmAttachRequest> requests;  ///< that were sent
   std::vector<layout::ShmLeaseKeepalive> keepalives;
   std::vector<layout::ShmDetachRequest> detaches;
@@ -150,6 +151,7 @@ class AttachHarness {
   void carry_out(const layout::ShmDetachRequest& request) { send(request, "detach", detaches); }
   void carry_out(const MapRegions&) {
     log_.emplace_back("map");
+    now += mapping_takes;
     sut.on_mapped(mapping, now);
   }
   void carry_out(const UnmapRegions& unmap) {

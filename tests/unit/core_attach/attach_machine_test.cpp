@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "attach_harness.hpp"
 #include "support/requirement.hpp"
 
@@ -128,6 +130,17 @@ TEST_F(Attach, a_response_that_cannot_be_read_is_a_protocol_error) {
     EXPECT_EQ(one.sut.state(), State::kBackoff);
     EXPECT_EQ(one.sut.counters().attach_protocol_errors, 1U);
     EXPECT_EQ(one.sut.counters().driver_event_rejects, 0U);
+  }
+}
+
+TEST_F(Attach, an_unknown_code_is_a_protocol_error) {
+  TP_REQ("D108");
+  for (const int code : {5, -1, std::numeric_limits<std::int32_t>::min()}) {
+    AttachHarness one({.stream_id = kStream});
+    one.lead_to(State::kAttaching);
+    one.refuse(static_cast<ResponseCode>(code));
+    EXPECT_EQ(one.happened(), Log{"protocol error"});
+    EXPECT_EQ(one.sut.state(), State::kBackoff);
   }
 }
 
@@ -534,6 +547,23 @@ TEST_F(Attach, a_lease_that_has_expired_on_arrival_is_lost_without_mapping) {
   }
 }
 
+TEST_F(Attach, a_lease_that_expires_while_its_regions_are_mapped_is_lost_at_once) {
+  TP_REQ("D142", "D145");
+  on.mapping_takes = seconds(3);
+  on.lead_to(State::kAttaching);
+  on.grant();
+  EXPECT_EQ(on.happened(), (Log{"map", "attached", "unmap lease_lost", "lost expired"}));
+  EXPECT_EQ(sut.state(), State::kBackoff);
+}
+
+TEST_F(Attach, a_keepalive_that_became_due_during_mapping_is_sent_at_once) {
+  TP_REQ("D140");
+  on.mapping_takes = seconds(2);
+  on.lead_to(State::kAttached);
+  on.poll();
+  EXPECT_EQ(on.happened(), Log{"keepalive"});
+}
+
 TEST_F(Attach, a_lease_without_expiry_is_held_and_kept_alive) {
   TP_REQ("D121");
   AttachHarness one({.stream_id = kStream, .silence_timeout = Nanos{0}});
@@ -591,6 +621,30 @@ TEST_F(Attach, only_lease_and_client_together_make_a_notice_ones_own) {
   EXPECT_EQ(on.text, "lease expired");
   on.hear(own);
   EXPECT_TRUE(on.happened().empty()) << "repeated";
+}
+
+TEST_F(Attach, a_notice_with_an_unknown_role_or_reason_is_dropped_and_counted) {
+  TP_REQ("D167");
+  on.lead_to(State::kAttached);
+  for (const int unknown : {0, 4, 255}) {
+    layout::ShmLeaseRevoked notice = on.own_notice();
+    notice.reason = static_cast<layout::LeaseRevokeReason>(unknown);
+    on.hear(notice);
+    notice = on.own_notice();
+    notice.role = static_cast<layout::Role>(unknown);
+    on.hear(notice);
+  }
+  EXPECT_TRUE(on.happened().empty());
+  EXPECT_EQ(sut.state(), State::kAttached);
+  EXPECT_EQ(sut.counters().driver_event_rejects, 6U);
+}
+
+TEST_F(Attach, a_shutdown_for_an_unknown_reason_is_one) {
+  TP_REQ("D270");
+  on.lead_to(State::kAttached);
+  sut.on_shutdown({.reason = static_cast<layout::ShutdownReason>(200)}, on.now);
+  on.carry_out();
+  EXPECT_EQ(on.happened(), (Log{"unmap lease_lost", "lost driver_shutdown"}));
 }
 
 TEST_F(Attach, the_loss_of_one_lease_leaves_others_alone) {

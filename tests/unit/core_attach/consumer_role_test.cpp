@@ -30,14 +30,17 @@ class UnderDriver : public ::testing::Test {
       : sut_({.stream_id = kStream, .use_shm = use_shm, .standalone = false}, seconds(1000)) {}
 
   void announce(std::uint64_t epoch, std::uint32_t producer_id = kProducer,
-                std::uint32_t nslots = 8) {
+                std::uint32_t nslots = 8,
+                layout::ClockDomain domain = layout::ClockDomain::kMonotonic) {
     const layout::PayloadPool pool{
         .pool_id = 1, .pool_nslots = nslots, .stride_bytes = 64, .region_uri = kPoolUri};
     layout::ShmPoolAnnounce message;
     message.stream_id = kStream;
     message.producer_id = producer_id;
     message.epoch = epoch;
-    message.announce_timestamp_ns = ns(now_.mono);
+    message.announce_clock_domain = domain;
+    message.announce_timestamp_ns =
+        ns(domain == layout::ClockDomain::kMonotonic ? now_.mono : now_.real);
     message.header_nslots = nslots;
     message.payload_pools = layout::ListView<layout::PayloadPool>(&pool, 1);
     message.header_region_uri = kRingUri;
@@ -188,7 +191,7 @@ TEST_F(UnderDriver, what_it_resumes_with_is_higher_than_all_it_has_accepted) {
 }
 
 TEST_F(UnderDriver, notices_that_do_not_end_the_present_producer_are_ignored) {
-  TP_REQ("D171", "D172");
+  TP_REQ("D167", "D171", "D172");
   map(7);
   revoke(kProducer + 1);
   revoke(kProducer, layout::Role::kConsumer);
@@ -196,6 +199,9 @@ TEST_F(UnderDriver, notices_that_do_not_end_the_present_producer_are_ignored) {
                                     .stream_id = kStream + 1,
                                     .client_id = kProducer,
                                     .role = layout::Role::kProducer};
+  hear(elsewhere);
+  elsewhere.stream_id = kStream;
+  elsewhere.reason = static_cast<layout::LeaseRevokeReason>(4);
   hear(elsewhere);
   EXPECT_TRUE(happened().empty());
   EXPECT_EQ(sut_.epoch(), 7U);
@@ -229,6 +235,18 @@ TEST_F(UnderDriver, the_time_of_an_attach_is_that_of_its_receipt) {
   now_.mono += Nanos{1};
   revoke();
   EXPECT_EQ(happened(), std::vector{Kind::kUnmap}) << "no announce has named another producer";
+}
+
+TEST_F(UnderDriver, the_time_of_an_announce_by_another_clock_is_that_of_its_receipt) {
+  TP_REQ("D171");
+  map(7);
+  announce(8, kProducer, 8, layout::ClockDomain::kRealtimeSynced);
+  static_cast<void>(happened());
+  revoke();
+  EXPECT_TRUE(happened().empty()) << "at the same time";
+  now_.mono += Nanos{1};
+  revoke();
+  EXPECT_EQ(happened(), std::vector{Kind::kUnmap});
 }
 
 TEST_F(UnderDriver, a_later_announce_of_the_same_epoch_does_not_make_it_newer) {
@@ -318,6 +336,21 @@ TEST_F(UnderDriver, the_wait_is_over_when_regions_are_mapped) {
   EXPECT_EQ(happened(), std::vector{Kind::kUnmap}) << "the next wait is a whole one";
 }
 
+TEST_F(UnderDriver, the_wait_is_over_in_fallback) {
+  TP_REQ("D316", "D318");
+  map(7);
+  revoke();
+  wait(Nanos{0});
+  wait(seconds(2));
+  sut_.on_config(false, "");
+  sut_.on_config(true, "");
+  carry_out();
+  static_cast<void>(happened());
+  wait(Nanos{0});
+  wait(seconds(3) - Nanos{1});
+  EXPECT_TRUE(happened().empty()) << "the next wait is a whole one";
+}
+
 TEST_F(UnderDriver, refused_regions_without_fallback_cost_the_lease) {
   TP_REQ("D316");
   for (const bool by_announce : {true, false}) {
@@ -388,6 +421,20 @@ TEST_F(UnderDriver, a_new_attach_maps_the_regions_of_another_process) {
   carry_out();
   answer_ = Observation{.pid = 1};
   attach(7);
+  EXPECT_EQ(sut_.epoch(), 7U);
+}
+
+TEST_F(UnderDriver, a_new_attach_lifts_the_block_also_when_nothing_is_mapped_yet) {
+  TP_REQ("W238", "D318");
+  map(7);
+  answer_ = Observation{.pid = 1};
+  announce(7);
+  ASSERT_EQ(sut_.state(), MappingState::kUnmapped);
+  sut_.on_config(false, "");
+  sut_.on_lease_lost(UnmapReason::kLeaseLost);
+  attach(7);
+  sut_.on_config(true, "");
+  announce(7);
   EXPECT_EQ(sut_.epoch(), 7U);
 }
 
