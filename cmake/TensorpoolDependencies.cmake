@@ -11,6 +11,16 @@ if(NOT TL_EXPECTED_INCLUDE_DIR)
   message(FATAL_ERROR "tl/expected.hpp not found: install libexpected-dev, or run `make build`, which does it")
 endif()
 
+# toml++, all of it in headers. Seen through a link of its own: a cross compiler must not see what lies beside it.
+find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h)
+if(NOT TOMLPLUSPLUS_INCLUDE_DIR)
+  message(FATAL_ERROR "toml++/toml.h not found: install libtomlplusplus-dev, or run `make build`, which does it")
+endif()
+add_library(tensorpool_tomlplusplus INTERFACE)
+file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/generated/tomlplusplus")
+file(CREATE_LINK "${TOMLPLUSPLUS_INCLUDE_DIR}/toml++" "${CMAKE_BINARY_DIR}/generated/tomlplusplus/toml++" SYMBOLIC)
+target_include_directories(tensorpool_tomlplusplus SYSTEM INTERFACE "${CMAKE_BINARY_DIR}/generated/tomlplusplus")
+
 find_package(Threads REQUIRED)
 
 # Without Aeron there is no src/bus and nothing above it.

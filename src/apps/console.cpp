@@ -54,13 +54,29 @@ void write_stderr(std::string_view text) noexcept {
   }
 }
 
+/// True where escape sequences are understood.
+bool is_terminal(int descriptor) noexcept {
+  const char* term = std::getenv("TERM");
+  return ::isatty(descriptor) == 1 && term != nullptr && std::string_view(term) != "dumb";
+}
+
+std::string in_style(bool colour, Style style, std::string_view text) {
+  std::string out(colour ? code_of(style) : std::string_view());
+  out += text;
+  out += colour ? kReset : std::string_view();
+  return out;
+}
+
 }  // namespace
 
-Console::Console(std::string_view verb) : verb_(verb) {
-  const char* term = std::getenv("TERM");
-  terminal_ = ::isatty(STDERR_FILENO) == 1 && term != nullptr && std::string_view(term) != "dumb";
-  colour_ = terminal_ && !is_set("NO_COLOR");
+std::string styled_output(Style style, std::string_view text) {
+  return in_style(is_terminal(STDOUT_FILENO) && !is_set("NO_COLOR"), style, text);
 }
+
+Console::Console(std::string_view verb)
+    : verb_(verb),
+      terminal_(apps::is_terminal(STDERR_FILENO)),
+      colour_(terminal_ && !is_set("NO_COLOR")) {}
 
 Console::~Console() {
   end_live();
@@ -77,10 +93,7 @@ std::size_t Console::rows() const noexcept {
 }
 
 std::string Console::styled(Style style, std::string_view text) const {
-  std::string out(colour_ ? code_of(style) : std::string_view());
-  out += text;
-  out += colour_ ? kReset : std::string_view();
-  return out;
+  return in_style(colour_, style, text);
 }
 
 void Console::note(std::string_view text) {

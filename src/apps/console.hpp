@@ -18,6 +18,9 @@ namespace tensorpool::inline v0::apps {
 
 enum class Style : std::uint8_t { kBold, kDim, kGreen, kYellow, kRed, kCyan };
 
+/// `text` in a style, for standard output; as it is where that is no terminal that shows colours.
+[[nodiscard]] std::string styled_output(Style style, std::string_view text);
+
 class Console {
  public:
   /// `verb` stands in front of every note. Precondition: `verb` outlives the console.

@@ -27,6 +27,7 @@ using Action = std::function<ExitCode()>;
 
 void add_bench(CLI::App& tp, Action& action);
 void add_codec(CLI::App& tp, Action& action);
+void add_config(CLI::App& tp, Action& action);
 void add_demo(CLI::App& tp, Action& action);
 void add_doctor(CLI::App& tp, Action& action);
 void add_hz(CLI::App& tp, Action& action);

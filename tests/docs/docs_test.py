@@ -47,8 +47,17 @@ def anchors(document: pathlib.Path) -> set:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def output_of(*words: str) -> str:
+    return subprocess.run([TP, *words], capture_output=True, text=True, check=True).stdout
+
+
 def help_of(*words: str) -> str:
-    return subprocess.run([TP, *words, "--help"], capture_output=True, text=True, check=True).stdout
+    return output_of(*words, "--help")
+
+
+def words_below(text: str) -> list:
+    """The verbs, or the words of a verb, that a help text lists."""
+    return re.findall(r"^  ([a-z]+)  ", text.partition("Subcommands:")[2], re.MULTILINE)
 
 
 class Documents(unittest.TestCase):
@@ -109,8 +118,10 @@ class Commands(unittest.TestCase):
             self.skipTest("needs --tp")
 
     def test_verbs_and_options_exist(self):
-        verbs = re.findall(r"^  ([a-z]+)  ", help_of().partition("Subcommands:")[2], re.MULTILINE)
+        verbs = words_below(help_of())
         helps = {verb: help_of(verb) for verb in verbs}
+        for verb in verbs:
+            helps[verb] += "".join(help_of(verb, word) for word in words_below(helps[verb]))
         for document in DOCUMENTS:
             for line in commands(document):
                 for verb, rest in re.findall(r"(?:^|[;&|] *|bin/)tp ([a-z]+)([^;&|]*)", line):
@@ -118,6 +129,11 @@ class Commands(unittest.TestCase):
                         self.assertIn(verb, verbs)
                         for option in re.findall(r"--[a-z-]+", rest):
                             self.assertIn(option, helps[verb])
+
+    def test_the_configuration_page_is_that_of_the_program(self):
+        """After a change of a key: tp config explain --markdown > docs/guide/configuration.md"""
+        page = ROOT / "docs" / "guide" / "configuration.md"
+        self.assertEqual(page.read_text(encoding="utf-8"), output_of("config", "explain", "--markdown"))
 
     def test_the_guide_runs(self):
         """Each shell block that begins with tp, as a script of its own; what goes on in the background is ended."""

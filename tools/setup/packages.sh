@@ -3,7 +3,7 @@
 # Tried on a bare Debian 12, as root and as a user; on Ubuntu not yet.
 
 packages_build=(g++ make pkg-config ccache binutils ca-certificates python3 python3-venv unzip util-linux libbsd-dev uuid-dev
-  libexpected-dev libcli11-dev libfmt-dev nlohmann-json3-dev libcfitsio-dev libpng-dev zlib1g-dev)
+  libexpected-dev libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libcfitsio-dev libpng-dev zlib1g-dev)
 packages_test=(libgtest-dev libgmock-dev librapidcheck-dev relacy-dev libbenchmark-dev strace zsh fish groff-base)
 packages_aarch64=(qemu-user g++-aarch64-linux-gnu)
 packages_coverage=(gcovr)

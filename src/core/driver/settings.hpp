@@ -59,6 +59,8 @@ struct ShmSettings {
   std::optional<std::uint32_t> page_size_bytes = {};  ///< only when set explicitly (D210)
   std::uint32_t permissions_mode = 0660;              ///< of region files
   std::vector<std::string> allowed_base_dirs = {};    ///< empty: base_dir alone
+
+  friend bool operator==(const ShmSettings&, const ShmSettings&) = default;
 };
 
 /// `[policies]`.
@@ -87,12 +89,44 @@ struct PolicySettings {
   [[nodiscard]] constexpr Nanos gc_min_age() const noexcept {
     return epoch_gc_min_age == Nanos{} ? 3 * announce_period : epoch_gc_min_age;
   }
+  friend bool operator==(const PolicySettings&, const PolicySettings&) = default;
 };
 
 /// `[telemetry]`.
 struct TelemetrySettings {
   bool enabled = false;
   Nanos interval = std::chrono::milliseconds(10000);
+
+  friend bool operator==(const TelemetrySettings&, const TelemetrySettings&) = default;
+};
+
+/// `[supervisor]`: who answers consumers, and what it grants them. Spec: §2.18.
+struct SupervisorSettings {
+  /// Aeron streams of single consumers: `base` and the ids behind it, `count` in all.
+  struct Granted {
+    std::string channel = {};  ///< empty: the one that was asked for
+    std::uint32_t base = 0;    ///< 0: the id that was asked for
+    std::uint32_t count = 0;   ///< `…_range`
+
+    friend bool operator==(const Granted&, const Granted&) = default;
+  };
+  Endpoint control;  ///< by default the driver's, as the next two
+  Endpoint announce;
+  Endpoint qos{.channel = "aeron:ipc?term-length=4m", .stream_id = 1200};
+  Endpoint metadata{.channel = "aeron:ipc?term-length=4m", .stream_id = 1300};
+  std::uint32_t consumer_capacity = 256;
+  Nanos consumer_stale = std::chrono::milliseconds(5000);  ///< 0: never
+  Nanos producer_stale =
+      std::chrono::milliseconds(5000);  ///< by default 5 announce periods; 0: never
+  Nanos liveness_check_interval = std::chrono::milliseconds(1000);
+  bool per_consumer_enabled = false;
+  Granted per_consumer_descriptor;
+  Granted per_consumer_control;
+  bool force_no_shm = false;
+  std::uint32_t force_mode = 0;  ///< 0: no override; 1: STREAM; 2: RATE_LIMITED
+  std::string payload_fallback_uri;
+
+  friend bool operator==(const SupervisorSettings&, const SupervisorSettings&) = default;
 };
 
 struct Settings {
@@ -109,6 +143,9 @@ struct Settings {
   TelemetrySettings telemetry;
   std::vector<Profile> profiles;  ///< in file order; at least one
   std::vector<StaticStream> streams;
+  std::optional<SupervisorSettings> supervisor;  ///< none: the driver runs without
+
+  friend bool operator==(const Settings&, const Settings&) = default;
 };
 
 }  // namespace tensorpool::inline v0::core::driver
