@@ -202,15 +202,18 @@ Status NewRegion::map(bool populate) {
 
 Status NewRegion::touch(Slice slice) const {
   std::byte* const begin = mapping_.data() + slice.offset;
-  if (calls_->madvise(begin, slice.bytes, kPopulateWrite) == 0) {
-    return {};
-  }
-  if (errno != EINVAL) {
-    return fail(error_of("touching", errno));
-  }
-  // A kernel before 5.14. The blocks exist, so a store finds its page.
-  for (std::uint64_t at = 0; at < slice.bytes; at += kSmallestBlock) {
-    static_cast<volatile std::byte*>(begin)[at] = std::byte{};
+  for (const int advice : {kPopulateWrite, MADV_DONTNEED}) {
+    if (calls_->madvise(begin, slice.bytes, advice) == 0) {
+      continue;
+    }
+    if (errno != EINVAL) {
+      return fail(error_of("touching", errno));
+    }
+    // A kernel before 5.14, or before 5.18 on hugetlbfs. The blocks exist, so a store finds its
+    // page.
+    for (std::uint64_t at = 0; advice == kPopulateWrite && at < slice.bytes; at += kSmallestBlock) {
+      static_cast<volatile std::byte*>(begin)[at] = std::byte{};
+    }
   }
   return {};
 }

@@ -93,7 +93,8 @@ class NewRegion {
   /// Exactly `mode`, whatever the umask is (W149, D195).
   [[nodiscard]] Status set_mode(mode_t mode) const;
   [[nodiscard]] Status map(bool populate);
-  /// Makes the pages of a mapped slice present (D205).
+  /// Makes the pages of a mapped slice present (D205), for others: they do not stay in the memory
+  /// of this process, so that taking the mapping down later costs nothing.
   [[nodiscard]] Status touch(Slice slice) const;
   /// Keeps a mapped slice in memory for as long as the mapping lives (D207).
   [[nodiscard]] Status lock(Slice slice) const;

@@ -228,6 +228,21 @@ TEST_F(ProvisionEpoch, numbers_that_are_taken_meanwhile_become_known) {
   }
 }
 
+/// KiB below `directory` that this process has in its page tables.
+[[nodiscard]] std::uint64_t resident_kib(const fs::path& directory) {
+  std::ifstream mappings("/proc/self/smaps");
+  std::uint64_t sum = 0;
+  bool ours = false;
+  for (std::string line; std::getline(mappings, line);) {
+    if (line.find('-') < line.find(' ')) {  // an address range: a mapping begins
+      ours = line.find(directory) != std::string::npos;
+    } else if (ours && line.starts_with("Rss:")) {
+      sum += std::stoull(line.substr(4));
+    }
+  }
+  return sum;
+}
+
 TEST_F(ProvisionEpoch, blocks_exist_and_pages_are_present_when_prefault_is_wanted) {
   TP_REQ("D205");
   for (const bool old_kernel : {false, true}) {
@@ -243,9 +258,9 @@ TEST_F(ProvisionEpoch, blocks_exist_and_pages_are_present_when_prefault_is_wante
     };
     const auto made = provision(store->stream(kStream));
     ASSERT_TRUE(made.epoch.has_value()) << describe(made.outcome.regions.error());
-    const std::vector<std::string> expected = {"fallocate", "fallocate", "fallocate", "mmap",
-                                               "madvise",   "mmap",      "madvise",   "mmap",
-                                               "madvise",   "madvise",   "madvise",   "madvise"};
+    const std::vector<std::string> expected = {
+        "fallocate", "fallocate", "fallocate", "mmap",    "madvise", "mmap",    "madvise", "mmap",
+        "madvise",   "madvise",   "madvise",   "madvise", "madvise", "madvise", "madvise"};
     EXPECT_EQ(order, expected);
     for (const MappedRegion* region : regions_of(*made.epoch)) {
       const std::size_t pages = (region->bytes().size() + 4095) / 4096;
@@ -291,6 +306,12 @@ TEST_F(ProvisionEpoch, without_prefault_only_superblocks_have_blocks) {
 
 TEST_F(ProvisionEpoch, regions_stay_locked_until_the_epoch_goes) {
   TP_REQ("D207");
+  std::vector<std::byte> probe(8192);
+  const std::uint64_t unlocked = locked_kib();
+  if (::mlock(probe.data(), probe.size()) != 0 || locked_kib() == unlocked) {
+    TP_SKIP_WITHOUT("mlock: sanitizers take it away");
+  }
+  ::munlock(probe.data(), probe.size());
   for (const bool prefault : {true, false}) {
     const std::uint64_t before = locked_kib();
     auto made = provision(store_->stream(kStream), {.prefault_shm = prefault, .mlock_shm = true});
@@ -437,7 +458,8 @@ TEST_F(ProvisionEpoch, works_in_slices) {
   }
   EXPECT_TRUE(job.outcome().regions.has_value());
   EXPECT_EQ(calls.largest, 64U << 20U);
-  EXPECT_LE(busiest, 1);
+  EXPECT_LE(busiest, 2) << "made present and let go";
+  EXPECT_LT(resident_kib(base_.path()), 1024U) << "of 128 MiB: what a superblock needs";
   // Three for directories, then for each file: created, mapped, finished; a slice for the ring and
   // three for the pool, allocated and touched.
   EXPECT_EQ(steps, 3 + 2 * 3 + 2 * (1 + 3));
