@@ -22,6 +22,10 @@ namespace tensorpool::inline v0::os {
 /// number when it sets itself no limit.
 [[nodiscard]] Result<std::uint64_t> free_bytes(Syscalls& calls, const Directory& directory);
 
+/// Bytes of memory that files in `directory` may still take: on tmpfs what the control groups of
+/// this process allow, elsewhere the highest number.
+[[nodiscard]] Result<std::uint64_t> free_memory_bytes(Syscalls& calls, const Directory& directory);
+
 /// The smallest block that a file system gives.
 inline constexpr std::uint64_t kSmallestBlock = 4096;
 

@@ -359,6 +359,19 @@ TEST_F(ProvisionEpoch, more_than_the_free_space_asks_for_collections_and_is_refu
   EXPECT_EQ(needed, 35520U);
 }
 
+TEST_F(ProvisionEpoch, memory_that_the_control_group_does_not_allow_is_no_free_space) {
+  TP_REQ("D204", "D205");
+  test::PretendingSyscalls calls;
+  calls.headroom_bytes = 35519;
+  const auto store = store_of(shm(), calls);
+  const auto made = provision(store->stream(kStream));
+  ASSERT_FALSE(made.outcome.regions.has_value());
+  EXPECT_EQ(provision_detail(made.outcome.regions.error()),
+            "insufficient space: need 35520 bytes, have 35519");
+  EXPECT_TRUE(provision(store->stream(kStream), {.prefault_shm = false}).epoch.has_value())
+      << "takes none yet";
+}
+
 TEST_F(ProvisionEpoch, files_take_whole_blocks) {
   TP_REQ("D204");
   test::PretendingSyscalls calls;
