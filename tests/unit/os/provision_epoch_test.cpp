@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <thread>
 
 #include "layout/superblock.hpp"
 #include "support/requirement.hpp"
@@ -476,6 +477,30 @@ TEST_F(ProvisionEpoch, works_in_slices) {
   // Three for directories, then for each file: created, mapped, finished; a slice for the ring and
   // three for the pool, allocated and touched.
   EXPECT_EQ(steps, 3 + 2 * 3 + 2 * (1 + 3));
+}
+
+TEST_F(ProvisionEpoch, jobs_of_several_streams_run_on_threads_of_their_own) {
+  TP_REQ("D345");
+  std::vector<ManagedStream*> streams;
+  for (std::uint32_t id = 1; id <= 4; ++id) {
+    streams.push_back(&store_->stream(id));
+  }
+  std::vector<std::optional<OwnedEpoch>> made(streams.size());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    threads.emplace_back([&, i] {
+      core::region::StreamGeometry geometry = test::small_geometry();
+      geometry.stream_id = streams[i]->stream_id();
+      made[i] = provision(*streams[i], {}, {.geometry = geometry}).epoch;
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  for (const auto& epoch : made) {
+    ASSERT_TRUE(epoch.has_value());
+    EXPECT_TRUE(epoch->check_files(system_calls()).has_value());
+  }
 }
 
 TEST_F(ProvisionEpoch, a_job_that_is_cancelled_leaves_nothing_behind) {
