@@ -70,8 +70,8 @@ TEST_F(TpCommand, exits_with_2_when_it_is_used_wrongly) {
 }
 
 TEST_F(TpCommand, shows_examples_in_the_help_of_every_verb) {
-  for (const char* verb :
-       {"demo", "pub", "sub", "hz", "info", "size", "doctor", "uri", "codec", "version"}) {
+  for (const char* verb : {"demo", "pub", "sub", "hz", "info", "size", "doctor", "config", "uri",
+                           "codec", "version"}) {
     const auto sut = start({verb, "--help"});
     EXPECT_EQ(sut->wait(), 0) << verb;
     EXPECT_THAT(sut->out(), HasSubstr("Examples:\n  tp " + std::string(verb)));
