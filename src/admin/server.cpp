@@ -29,12 +29,12 @@ Result<Server> Server::listen(const std::string& path, Handler& handler) {
 
 int Server::do_work(Nanos now) {
   take_connections(now);
-  int answered = 0;
+  int taken = 0;
   for (Session& session : sessions_) {
-    answered += serve(session, now);
+    taken += serve(session, now);
   }
   std::erase_if(sessions_, [](const Session& session) { return !session.open; });
-  return answered;
+  return taken;
 }
 
 void Server::take_connections(Nanos now) {
@@ -62,13 +62,12 @@ int Server::serve(Session& session, Nanos now) {
       return 0;
     }
   }
-  int answered = 0;
-  for (std::size_t end = 0; static_cast<std::size_t>(answered) < kRequestsPerCycle &&
-                            session.output.size() < kOutputBytesMax &&
+  int taken = 0;
+  for (std::size_t end = 0; static_cast<std::size_t>(taken) < kRequestsPerCycle &&
+                            session.waits_for == 0 && session.output.size() < kOutputBytesMax &&
                             (end = session.input.find('\n')) != std::string::npos;
-       ++answered) {
-    session.output +=
-        answer(std::string_view(session.input).substr(0, end), session.connection.peer()) + "\n";
+       ++taken) {
+    answer(session, std::string_view(session.input).substr(0, end));
     session.input.erase(0, end + 1);
   }
   if (session.input.size() > kRequestBytesMax && session.input.find('\n') == std::string::npos) {
@@ -80,10 +79,19 @@ int Server::serve(Session& session, Nanos now) {
     session.active_at = sent.bytes > 0 ? now : session.active_at;
     session.open = session.open && sent.state != os::LocalConnection::State::kClosed;
   }
-  if (now - session.active_at > kIdleMax) {
+  if (session.waits_for == 0 && now - session.active_at > kIdleMax) {
     drop(session);
   }
-  return answered;
+  return taken;
+}
+
+void Server::finish(Ticket ticket, std::string_view answer) {
+  for (Session& session : sessions_) {
+    if (session.waits_for == ticket) {
+      session.waits_for = 0;
+      session.output.append(answer).push_back('\n');
+    }
+  }
 }
 
 void Server::drop(Session& session) noexcept {
@@ -91,14 +99,21 @@ void Server::drop(Session& session) noexcept {
   session.open = false;
 }
 
-std::string Server::answer(std::string_view line, const os::PeerCredentials& peer) {
+void Server::answer(Session& session, std::string_view line) {
   ++counters_.requests;
   const Result<Request> request = parse_request(line);
-  if (!request) {
+  std::optional<std::string> text;
+  if (request) {
+    text = handler_->answer(*request, session.connection.peer(), ++last_ticket_);
+  } else {
     ++counters_.refused;
-    return refusal(request.error());
+    text = refusal(request.error());
   }
-  return handler_->answer(*request, peer);
+  if (text) {
+    session.output.append(*text).push_back('\n');
+  } else {
+    session.waits_for = last_ticket_;
+  }
 }
 
 }  // namespace tensorpool::inline v0::admin

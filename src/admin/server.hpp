@@ -7,7 +7,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "admin/request.hpp"
@@ -15,15 +17,20 @@
 
 namespace tensorpool::inline v0::admin {
 
-/// Carries requests out. The answer is a JSON object without newline.
+/// A request whose answer comes later.
+using Ticket = std::uint64_t;
+
+/// Carries requests out. The answer is a JSON object without newline; none when it will come with
+/// Server::finish, which has to be called for this ticket once, some time.
 class Handler {
  public:
   Handler() = default;
   Handler(const Handler&) = delete;
   Handler& operator=(const Handler&) = delete;
   virtual ~Handler() = default;
-  [[nodiscard]] virtual std::string answer(const Request& request,
-                                           const os::PeerCredentials& peer) = 0;
+  [[nodiscard]] virtual std::optional<std::string> answer(const Request& request,
+                                                          const os::PeerCredentials& peer,
+                                                          Ticket ticket) = 0;
 };
 
 class Server {
@@ -40,8 +47,10 @@ class Server {
   /// `handler` outlives the server.
   [[nodiscard]] static Result<Server> listen(const std::string& path, Handler& handler);
 
-  /// Returns the number of requests answered. `now`: any clock that does not go back.
+  /// Returns the number of requests taken. `now`: any clock that does not go back.
   int do_work(Nanos now);
+  /// The answer of a request that had none yet. Whoever asked may have gone.
+  void finish(Ticket ticket, std::string_view answer);
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
   [[nodiscard]] const std::string& path() const noexcept { return listener_.path(); }
 
@@ -51,6 +60,7 @@ class Server {
     std::string input = {};
     std::string output = {};
     Nanos active_at{};
+    Ticket waits_for = 0;  ///< its next requests wait, too
     bool open = true;
   };
 
@@ -59,11 +69,12 @@ class Server {
   void take_connections(Nanos now);
   int serve(Session& session, Nanos now);
   void drop(Session& session) noexcept;
-  [[nodiscard]] std::string answer(std::string_view line, const os::PeerCredentials& peer);
+  void answer(Session& session, std::string_view line);
 
   os::LocalListener listener_;
   Handler* handler_;
   std::vector<Session> sessions_;
+  Ticket last_ticket_ = 0;
   Counters counters_;
 };
 

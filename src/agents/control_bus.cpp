@@ -88,19 +88,40 @@ std::optional<codec::Message900> ControlBus::decode(std::span<const std::byte> b
 }
 
 template <class M>
-bool ControlBus::send(bus::PublicationLink& link, const M& message) {
+bus::OfferStatus ControlBus::offer(bus::PublicationLink& link, const M& message) {
   bus::ExclusivePublication* out = link.current();
   if (out == nullptr) {
-    return false;
+    return bus::OfferStatus::kClosed;
   }
   buffer_.resize(codec::encoded_size(message));
   const Result<std::size_t> size = codec::encode(message, buffer_);
   if (!size) {
-    return false;
+    return bus::OfferStatus::kError;
   }
   const Result<bus::OfferStatus> status = out->offer(std::span(buffer_).first(*size));
+  return status ? *status : bus::OfferStatus::kError;
+}
+
+template bus::OfferStatus ControlBus::offer(bus::PublicationLink&, const layout::ShmAttachRequest&);
+template bus::OfferStatus ControlBus::offer(bus::PublicationLink&,
+                                            const layout::ShmLeaseKeepalive&);
+template bus::OfferStatus ControlBus::offer(bus::PublicationLink&, const layout::ShmDetachRequest&);
+
+template <class M>
+bool ControlBus::send(bus::PublicationLink& link, const M& message) {
+  const bus::OfferStatus status = offer(link, message);
   // Nobody listening is no reason to try again at once: the next period will do.
-  return status && (*status == bus::OfferStatus::kOk || *status == bus::OfferStatus::kNotConnected);
+  return status == bus::OfferStatus::kOk || status == bus::OfferStatus::kNotConnected;
+}
+
+bool ControlBus::is_of_driver(std::span<const std::byte> bytes) noexcept {
+  const Result<codec::MessageHeader> header = codec::peek_header(bytes);
+  return header && header->schema_id == layout::kDriverSchemaId;
+}
+
+bool ControlBus::is_control_connected() noexcept {
+  bus::ExclusivePublication* const out = control_out_.current();
+  return out != nullptr && out->is_connected() && control_in_.current() != nullptr;
 }
 
 bool ControlBus::send_control(const layout::ConsumerHello& message) {

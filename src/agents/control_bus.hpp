@@ -14,6 +14,7 @@
 #include "bus/link.hpp"
 #include "codec/codec.hpp"
 #include "layout/messages_900.hpp"
+#include "layout/messages_901.hpp"
 #include "tensorpool/client.hpp"
 
 namespace tensorpool::inline v0::agents {
@@ -32,6 +33,21 @@ class ControlListener {
   virtual void on_hello(const layout::ConsumerHello&, const base::Now&) {}
   virtual void on_config(const layout::ConsumerConfig&, const base::Now&) {}
   virtual void on_control_response(const layout::ControlResponse&, const base::Now&) {}
+
+  // From a driver (schema 901). A response goes to whoever expects it; one that nobody expects to
+  // the first listener that attaches.
+  [[nodiscard]] virtual bool attaches() const { return false; }
+  [[nodiscard]] virtual bool expects(std::int64_t /*correlation_id*/) const { return false; }
+  virtual void on_attach_response(const layout::ShmAttachResponse&, const base::Now&) {}
+  /// It could not be decoded, or is of a later version; `code` where that could be read (D4, D16).
+  virtual void on_bad_attach_response(std::int64_t /*correlation_id*/,
+                                      std::optional<std::int32_t> /*code*/, const Error&,
+                                      const base::Now&) {}
+  virtual void on_detach_response(const layout::ShmDetachResponse&, const base::Now&) {}
+  virtual void on_lease_revoked(const layout::ShmLeaseRevoked&, const base::Now&) {}
+  virtual void on_driver_shutdown(const layout::ShmDriverShutdown&, const base::Now&) {}
+  /// Another message of a driver that could not be decoded, or is of a later version.
+  virtual void on_bad_driver_message() {}
 };
 
 class ControlBus {
@@ -58,8 +74,9 @@ class ControlBus {
       }
       work += in->poll_messages(
           [&](const bus::Message& message) noexcept {
-            const auto decoded = decode(message.bytes);
-            if (decoded) {
+            if (is_of_driver(message.bytes)) {
+              deliver_of_driver(message.bytes, now, for_each_listener);
+            } else if (const auto decoded = decode(message.bytes)) {
               const Nanos joined_at = in->image_joined_at(message.session_id).value_or(now.mono);
               for_each_listener([&](ControlListener& listener) {
                 std::visit([&](const auto& body) { deliver(listener, body, joined_at, now); },
@@ -77,6 +94,14 @@ class ControlBus {
   [[nodiscard]] bool send_control(const layout::ConsumerHello& message);
   [[nodiscard]] bool send_announce(const layout::ShmPoolAnnounce& message);
   [[nodiscard]] bool send_metadata(const layout::DataSourceAnnounce& message);
+
+  /// True when a driver that listens on the control stream could hear us (D305).
+  [[nodiscard]] bool is_control_connected() noexcept;
+  /// Sends one request to the driver.
+  template <class M>
+  [[nodiscard]] bus::OfferStatus send_to_driver(const M& message) {
+    return offer(control_out_, message);
+  }
 
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 
@@ -96,6 +121,66 @@ class ControlBus {
   [[nodiscard]] std::optional<codec::Message900> decode(std::span<const std::byte> bytes) noexcept;
   template <class M>
   [[nodiscard]] bool send(bus::PublicationLink& link, const M& message);
+  template <class M>
+  [[nodiscard]] bus::OfferStatus offer(bus::PublicationLink& link, const M& message);
+
+  [[nodiscard]] static bool is_of_driver(std::span<const std::byte> bytes) noexcept;
+  template <class Listeners>
+  void deliver_of_driver(std::span<const std::byte> bytes, const base::Now& now,
+                         Listeners&& for_each_listener) {
+    const auto message = codec::decode<codec::DriverEvent>(bytes, scratch_);
+    if (message) {
+      std::visit([&](const auto& body) { deliver(body, now, for_each_listener); }, *message);
+      return;
+    }
+    const Errc code = message.error().code;
+    if (code != Errc::kMalformedMessage && code != Errc::kUnsupportedVersion) {
+      return;  // another template: somebody else's (D15)
+    }
+    const bool answers_attach =
+        codec::peek_header(bytes)->template_id == layout::ShmAttachResponse::kType.template_id;
+    const std::optional<std::int64_t> correlation_id =
+        answers_attach ? codec::peek_correlation_id(bytes) : std::nullopt;
+    const std::optional<std::int32_t> response_code =
+        code == Errc::kMalformedMessage ? codec::peek_response_code(bytes) : std::nullopt;
+    for_each_listener([&](ControlListener& listener) {
+      if (correlation_id && listener.expects(*correlation_id)) {
+        listener.on_bad_attach_response(*correlation_id, response_code, message.error(), now);
+      } else if (listener.attaches()) {
+        listener.on_bad_driver_message();
+      }
+    });
+  }
+  template <class Listeners>
+  static void deliver(const layout::ShmLeaseRevoked& m, const base::Now& now, Listeners&& each) {
+    each([&](ControlListener& to) { to.on_lease_revoked(m, now); });
+  }
+  template <class Listeners>
+  static void deliver(const layout::ShmDriverShutdown& m, const base::Now& now, Listeners&& each) {
+    each([&](ControlListener& to) { to.on_driver_shutdown(m, now); });
+  }
+  template <class Listeners>
+  static void deliver(const layout::ShmDetachResponse& m, const base::Now& now, Listeners&& each) {
+    if (ControlListener* const to = receiver_of(m.correlation_id, each)) {
+      to->on_detach_response(m, now);
+    }
+  }
+  template <class Listeners>
+  static void deliver(const layout::ShmAttachResponse& m, const base::Now& now, Listeners&& each) {
+    if (ControlListener* const to = receiver_of(m.correlation_id, each)) {
+      to->on_attach_response(m, now);
+    }
+  }
+  template <class Listeners>
+  [[nodiscard]] static ControlListener* receiver_of(std::int64_t correlation_id, Listeners&& each) {
+    ControlListener* expecting = nullptr;
+    ControlListener* any = nullptr;
+    each([&](ControlListener& listener) {
+      expecting = listener.expects(correlation_id) ? &listener : expecting;
+      any = any == nullptr && listener.attaches() ? &listener : any;
+    });
+    return expecting != nullptr ? expecting : any;
+  }
 
   static void deliver(ControlListener& to, const layout::ShmPoolAnnounce& m, Nanos joined_at,
                       const base::Now& now) {

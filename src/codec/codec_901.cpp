@@ -21,5 +21,7 @@ TP_CODEC(::shm_tensorpool_driver, ShmLeaseRevoked);
 TP_CODEC(::shm_tensorpool_driver, ShmDriverShutdownRequest);
 
 TP_CODEC_VARIANT(Message901);
+TP_CODEC_VARIANT(DriverRequest);
+TP_CODEC_VARIANT(DriverEvent);
 
 }  // namespace tensorpool::inline v0::codec

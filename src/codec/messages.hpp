@@ -27,6 +27,11 @@ using Message901 =
     std::variant<layout::ShmAttachRequest, layout::ShmAttachResponse, layout::ShmDetachRequest,
                  layout::ShmDetachResponse, layout::ShmLeaseKeepalive, layout::ShmDriverShutdown,
                  layout::ShmLeaseRevoked, layout::ShmDriverShutdownRequest>;
+/// What a driver receives, and what a client of it does; each ignores the rest (D10, D15).
+using DriverRequest = std::variant<layout::ShmAttachRequest, layout::ShmDetachRequest,
+                                   layout::ShmLeaseKeepalive, layout::ShmDriverShutdownRequest>;
+using DriverEvent = std::variant<layout::ShmAttachResponse, layout::ShmDetachResponse,
+                                 layout::ShmLeaseRevoked, layout::ShmDriverShutdown>;
 using Message902 = std::variant<layout::BridgeFrameChunk>;
 using Message903 =
     std::variant<layout::SequenceMergeMapAnnounce, layout::SequenceMergeMapRequest,

@@ -156,4 +156,17 @@ Result<std::vector<std::uint64_t>> list_numbered(Syscalls& calls, const Director
   return numbers;
 }
 
+Status ensure_private_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), S_IRWXU) == 0) {
+    return {};
+  }
+  if (errno != EEXIST) {
+    return fail(make_os_error(Errc::kOsFailure, path, errno));
+  }
+  struct stat status {};
+  const bool ours = ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
+                    status.st_uid == ::geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+  return ours ? Status{} : fail(Errc::kPathRejected, path);
+}
+
 }  // namespace tensorpool::inline v0::os

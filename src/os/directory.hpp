@@ -55,4 +55,8 @@ struct Directory {
                                                                const Directory& parent,
                                                                std::uint64_t most);
 
+/// A directory for this user alone, at `path`: made with mode 0700 where there is none; one that is
+/// no real directory, of another user, or writable by others, is refused with `path_rejected`.
+[[nodiscard]] Status ensure_private_directory(const std::string& path);
+
 }  // namespace tensorpool::inline v0::os

@@ -544,6 +544,10 @@ Snapshot DriverMachine::snapshot() const {
              .waiting = pending_.of_stream(id).size(),
              .provisioning = stream.job.has_value(),
              .held_until = stream.crash_loop.held_until()};
+    if (stream.profile) {
+      shown.header_nslots = stream.profile->header_nslots;
+      shown.pools = stream.profile->pools;
+    }
     if (stream.current != nullptr) {
       shown.epoch = stream.current->plan.epoch();
       shown.header_ring_uri = stream.current->plan.header_ring.uri;

@@ -4,11 +4,11 @@
 // One queue per publication. The driver keeps the orders that the spec demands between messages of
 // one publication simply by handing them over in that order. Between two publications there is one
 // rule, D152: the announce of a stream must not overtake the ShmLeaseRevoked of its producer. The
-// sender asks `holds` of the control queue before it lets an announce go, and flushes that queue
-// first; what waits for a notice longer than its lifetime is given up with it.
+// announce queue's `offer` asks `holds` of the control queue and answers kLater; what waits for a
+// notice longer than its lifetime is given up with it.
 //
-//   offer(std::span<const std::byte>) -> Offer   tries to publish
-//   ended(const Tag&, Ending)                    hears of every message exactly once
+//   offer(const Tag&, std::span<const std::byte>) -> Offer   tries to publish
+//   ended(const Tag&, Ending)                                hears of every message exactly once
 //
 // Pure: the queue offers to whatever it is given. Allocates: only what has to wait, at most
 // `capacity` messages. Thread contract: one thread at a time. Spec: §2.3 (D21..D24), D152, D266.
@@ -56,7 +56,7 @@ class SendQueue {
   template <class OfferFn, class EndedFn>
   void send(Tag tag, std::span<const std::byte> bytes, Nanos now, OfferFn&& offer,
             EndedFn&& ended) {
-    const Offer answer = waiting_.empty() ? offer(bytes) : Offer::kLater;
+    const Offer answer = waiting_.empty() ? offer(std::as_const(tag), bytes) : Offer::kLater;
     if (answer != Offer::kLater) {
       ended(std::as_const(tag), ending_of(answer));
     } else if (waiting_.size() < options_.capacity) {
@@ -73,7 +73,8 @@ class SendQueue {
       Waiting& first = waiting_.front();
       const bool too_old = now - first.since > options_.lifetime;
       const Offer answer =
-          too_old ? Offer::kFailed : offer(std::span<const std::byte>(first.bytes));
+          too_old ? Offer::kFailed
+                  : offer(std::as_const(first.tag), std::span<const std::byte>(first.bytes));
       if (answer == Offer::kLater) {
         return;
       }

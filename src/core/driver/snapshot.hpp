@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/driver/lease_table.hpp"
+#include "core/region/plan.hpp"
 #include "layout/messages_901.hpp"
 
 namespace tensorpool::inline v0::core::driver {
@@ -19,9 +20,11 @@ enum class DriverState : std::uint8_t { kRunning, kDraining, kStopped };
 struct StreamSnapshot {
   std::uint32_t stream_id = 0;
   bool dynamic = false;
-  std::string name = {};     ///< of a configured stream
-  std::string profile = {};  ///< empty: missing
-  std::uint64_t epoch = 0;   ///< 0: none is provisioned
+  std::string name = {};                         ///< of a configured stream
+  std::string profile = {};                      ///< empty: missing
+  std::uint32_t header_nslots = 0;               ///< of the profile: what the next epoch will have
+  std::vector<region::PoolGeometry> pools = {};  ///< likewise
+  std::uint64_t epoch = 0;                       ///< 0: none is provisioned
   std::string header_ring_uri = {};
   std::vector<std::string> pool_uris = {};
   std::uint64_t producer_lease = 0;  ///< 0: none

@@ -22,11 +22,17 @@ using ::testing::StartsWith;
 /// Answers with the operation, and remembers who asked.
 class Echo final : public Handler {
  public:
-  std::string answer(const Request& request, const os::PeerCredentials& peer) override {
+  std::optional<std::string> answer(const Request& request, const os::PeerCredentials& peer,
+                                    Ticket ticket) override {
     asked_by = peer;
+    if (request.operation == Operation::kCollect) {
+      later = ticket;
+      return std::nullopt;
+    }
     return std::string(to_string(request.operation)) + std::string(padding, '.');
   }
   os::PeerCredentials asked_by;
+  Ticket later = 0;
   std::size_t padding = 0;
 };
 
@@ -94,6 +100,32 @@ TEST_F(AdminServer, sends_long_answers_in_pieces) {
   const Result<std::string> answer = ask_of(sut, {.operation = Operation::kStreams});
   ASSERT_TRUE(answer) << describe(answer.error());
   EXPECT_EQ(answer->size(), echo_.padding + 7);
+}
+
+TEST_F(AdminServer, keeps_requests_in_order_behind_one_that_is_answered_later) {
+  Server sut = listen();
+  os::LocalConnection connection = connect();
+  send(connection, "{\"op\":\"gc\"}\n{\"op\":\"status\"}\n");
+  ASSERT_TRUE(test::eventually([&] {
+    sut.do_work(now_);
+    return echo_.later != 0;
+  }));
+  sut.do_work(now_ + 2 * Server::kIdleMax);  // waiting is not idling
+  EXPECT_EQ(sut.counters().requests, 1U);
+  sut.finish(echo_.later + 1, "of somebody else");
+  sut.finish(echo_.later, "done");
+  ASSERT_TRUE(test::eventually([&] {
+    sut.do_work(now_ + 2 * Server::kIdleMax);
+    return sut.counters().requests == 2;
+  }));
+  std::string text;
+  ASSERT_TRUE(test::eventually([&] {
+    std::array<char, 64> buffer{};
+    const auto got = connection.read(std::as_writable_bytes(std::span(buffer)));
+    text.append(buffer.data(), got.bytes);
+    return text.ends_with("status\n");
+  }));
+  EXPECT_EQ(text, "done\nstatus\n");
 }
 
 TEST_F(AdminServer, refuses_what_is_no_request_and_goes_on) {

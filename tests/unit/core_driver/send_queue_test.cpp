@@ -20,7 +20,7 @@ constexpr Nanos kStart = seconds(1000);
 class Bus {
   // First, since their types have to be known below.
   auto offer() {
-    return [this](std::span<const std::byte> bytes) {
+    return [this](const int&, std::span<const std::byte> bytes) {
       if (answer == Offer::kPublished) {
         published.emplace_back(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       }
