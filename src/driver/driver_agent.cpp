@@ -1,0 +1,210 @@
+#include "driver/driver_agent.hpp"
+
+#include <utility>
+
+namespace tensorpool::inline v0::driver {
+
+namespace core_driver = core::driver;
+
+Result<std::unique_ptr<DriverAgent>> DriverAgent::create(os::Syscalls& calls, bus::Client& client,
+                                                         const base::Clock& clock,
+                                                         Options options) {
+  const EpochKeeper::Jobs jobs = options.jobs;
+  const std::uint64_t first_lease_id = options.first_lease_id;
+  std::optional<AdminDesk::Options> admin = std::move(options.admin);
+  std::unique_ptr<DriverAgent> agent(new DriverAgent(client, std::move(options)));
+  Result<std::unique_ptr<EpochKeeper>> keeper =
+      EpochKeeper::create(calls, agent->settings_, clock, jobs);
+  if (!keeper) {
+    return fail(keeper.error());
+  }
+  agent->keeper_ = std::move(*keeper);
+  agent->machine_ = std::make_unique<core_driver::DriverMachine>(
+      core_driver::DriverMachine::Options{.settings = agent->settings_,
+                                          .pages = agent->keeper_->pages(),
+                                          .first_lease_id = first_lease_id});
+  Result<std::unique_ptr<DriverBus>> bus =
+      DriverBus::create(client, agent->settings_, agent->machine_->counters(), *agent);
+  if (!bus) {
+    return fail(bus.error());
+  }
+  agent->bus_ = std::move(*bus);
+  if (admin) {
+    Result<std::unique_ptr<AdminDesk>> desk =
+        AdminDesk::open(std::move(*admin), agent->settings_, *agent->machine_, *agent->keeper_,
+                        [self = agent.get()](Nanos now) { self->carry_out_all(now); });
+    if (!desk) {
+      return fail(desk.error());
+    }
+    agent->desk_ = std::move(*desk);
+  }
+  return agent;
+}
+
+DriverAgent::DriverAgent(bus::Client& client, Options options)
+    : settings_(std::move(options.settings)),
+      log_(std::move(options.log)),
+      client_(client),
+      counter_board_(client, settings_.instance_id) {}
+
+int DriverAgent::do_work(Nanos now) {
+  core_driver::Counters& counters = machine_->counters();
+  ++counters.total_duty_cycles;
+  int work = client_.do_work(now) + bus_->keep_up(now);
+  work += bus_->poll([&](const Request& request) { handle(request, now); });
+  machine_->on_inputs_drained(now);
+  carry_out_all(now);
+  machine_->poll(now);
+  carry_out_all(now);
+  work += keeper_->do_work() + take_results(now);
+  if (desk_ != nullptr) {
+    work += desk_->do_work(now);
+  }
+  counters.total_work_done += static_cast<std::uint64_t>(work);
+  counter_board_.do_work(counters, now);
+  return work;
+}
+
+void DriverAgent::stop(Nanos now) {
+  machine_->stop(now);
+  carry_out_all(now);
+}
+
+bool DriverAgent::has_ended() const noexcept {
+  return machine_->state() == core_driver::DriverState::kStopped && notice_sent_ &&
+         machine_->jobs() == 0;
+}
+
+Status DriverAgent::revoke(std::uint64_t lease_id, std::string_view text, Nanos now) {
+  const Status done = machine_->revoke(lease_id, text, now);
+  carry_out_all(now);
+  return done;
+}
+
+void DriverAgent::handle(const Request& request, Nanos now) {
+  if (const auto* const attach = std::get_if<layout::ShmAttachRequest>(&request)) {
+    machine_->on_attach(*attach, now);
+  } else if (const auto* const keepalive = std::get_if<layout::ShmLeaseKeepalive>(&request)) {
+    machine_->on_keepalive(*keepalive, now);
+  } else if (const auto* const detach = std::get_if<layout::ShmDetachRequest>(&request)) {
+    machine_->on_detach(*detach, now);
+  } else if (const auto* const end = std::get_if<layout::ShmDriverShutdownRequest>(&request)) {
+    machine_->on_shutdown_request(*end, now);
+  } else {
+    machine_->on_unsupported_version(std::get<LaterAttachRequest>(request).correlation_id, now);
+  }
+  carry_out_all(now);
+}
+
+int DriverAgent::take_results(Nanos now) {
+  int taken = 0;
+  for (; std::optional<TaskResult> result = keeper_->next_result(); ++taken) {
+    std::visit([&](auto&& each) { take(std::move(each), now); }, std::move(*result));
+    carry_out_all(now);
+  }
+  return taken;
+}
+
+void DriverAgent::take(Provisioned result, Nanos now) {
+  if (!result.outcome.regions) {
+    log(LogLevel::kWarning,
+        "stream " + std::to_string(result.outcome.stream_id) +
+            ": no new epoch: " + core_driver::provision_detail(result.outcome.regions.error()));
+  }
+  machine_->on_provisioned(std::move(result.outcome), now);
+}
+
+void DriverAgent::take(const Collected& result, Nanos) {
+  if (result.ticket != 0) {
+    desk_->on_collected(result.ticket, result.outcome);
+  } else if (result.outcome) {
+    machine_->on_collected(*result.outcome);
+  } else {
+    log(LogLevel::kWarning, "garbage collection: " + describe(result.outcome.error()));
+  }
+}
+
+void DriverAgent::take(const SpaceWanted& wanted, Nanos now) {
+  std::vector<core_driver::CollectRequest> requests =
+      machine_->collect_requests(wanted.of_all_streams, now);
+  if (!wanted.of_all_streams) {
+    std::erase_if(requests, [&](const core_driver::CollectRequest& request) {
+      return request.stream_id != wanted.stream_id;
+    });
+  }
+  keeper_->make_space(wanted.stream_id, requests);
+}
+
+void DriverAgent::carry_out_all(Nanos now) {
+  for (;;) {
+    while (const std::optional<core_driver::Action> action = machine_->next_action()) {
+      std::visit([&](const auto& each) { carry_out(each, now); }, *action);
+    }
+    if (answers_.empty()) {
+      return;
+    }
+    const Answer answer = std::move(answers_.front());
+    answers_.pop_front();
+    if (const auto* const verified = std::get_if<Verified>(&answer)) {
+      machine_->on_verified(verified->stream_id, verified->epoch, verified->files, now);
+    } else {
+      machine_->on_collected(std::get<core_driver::CollectOutcome>(answer));
+    }
+  }
+}
+
+void DriverAgent::carry_out(const core_driver::AttachAnswer& action, Nanos now) {
+  log(LogLevel::kInfo, audit_line(action));
+  bus_->send(action.response, action.received_at, now);
+}
+
+void DriverAgent::carry_out(const core_driver::DetachAnswer& action, Nanos now) {
+  log(LogLevel::kInfo, audit_line(action));
+  bus_->send(action.response, action.received_at, now);
+}
+
+void DriverAgent::carry_out(const core_driver::LeaseNotice& action, Nanos now) {
+  log(LogLevel::kInfo, audit_line(action));
+  bus_->send(action.notice, now);
+}
+
+void DriverAgent::carry_out(const core_driver::Announce& action, Nanos now) {
+  bus_->send(action.message, now);
+}
+
+void DriverAgent::carry_out(const core_driver::ShutdownNotice& action, Nanos now) {
+  bus_->send(action.message, now);
+}
+
+void DriverAgent::carry_out(const core_driver::VerifyEpoch& action, Nanos) {
+  answers_.emplace_back(Verified{.stream_id = action.plan->stream_id(),
+                                 .epoch = action.plan->epoch(),
+                                 .files = keeper_->carry_out(action)});
+}
+
+void DriverAgent::carry_out(const core_driver::RefreshActivity& action, Nanos now) {
+  keeper_->carry_out(action, now);
+}
+
+void DriverAgent::carry_out(const core_driver::RemoveOwnEpochs& action, Nanos) {
+  for (core_driver::CollectOutcome& outcome : keeper_->carry_out(action)) {
+    answers_.emplace_back(std::move(outcome));
+  }
+}
+
+template <class KeeperAction>
+void DriverAgent::carry_out(const KeeperAction& action, Nanos) {
+  keeper_->carry_out(action);
+}
+
+void DriverAgent::on_ended(const Outgoing& message, core_driver::Ending) {
+  notice_sent_ = notice_sent_ || message.kind == core_driver::MessageKind::kShutdown;
+}
+
+void DriverAgent::log(LogLevel level, std::string_view line) const {
+  if (log_) {
+    log_(level, line);
+  }
+}
+
+}  // namespace tensorpool::inline v0::driver

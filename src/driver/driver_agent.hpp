@@ -1,0 +1,111 @@
+// The driver as a duty cycle: gives its machine what the control endpoint, the jobs and people
+// bring, and carries out what the machine decides.
+//
+//   request -> DriverBus -> DriverMachine -> actions -> DriverBus (answers, announces)
+//                                                    -> EpochKeeper (epochs) -> DriverMachine
+//
+// The clock, the thread and the connection to the media driver belong to Driver (driver.hpp).
+// Thread contract: one thread at a time. Spec: §2.3 to §2.17, §2.22.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "bus/client.hpp"
+#include "core/driver/driver_machine.hpp"
+#include "driver/admin_desk.hpp"
+#include "driver/audit.hpp"
+#include "driver/counter_board.hpp"
+#include "driver/driver_bus.hpp"
+#include "driver/epoch_keeper.hpp"
+#include "tensorpool/log.hpp"
+
+namespace tensorpool::inline v0::driver {
+
+class DriverAgent final : private DriverBus::Observer {
+ public:
+  struct Options {
+    core::driver::Settings settings;
+    EpochKeeper::Jobs jobs = EpochKeeper::Jobs::kOwnThread;
+    std::uint64_t first_lease_id = 1;  ///< random (D130)
+    /// Where people and tools may ask; none: nowhere.
+    std::optional<AdminDesk::Options> admin = {};
+    LogSink log = {};  ///< may be empty
+  };
+
+  /// `calls`, `client` and `clock` outlive the agent.
+  [[nodiscard]] static Result<std::unique_ptr<DriverAgent>> create(os::Syscalls& calls,
+                                                                   bus::Client& client,
+                                                                   const base::Clock& clock,
+                                                                   Options options);
+  ~DriverAgent() override = default;
+
+  int do_work(Nanos now);
+  [[nodiscard]] Nanos next_deadline() noexcept { return machine_->next_deadline(); }
+  void on_close() noexcept {}
+  [[nodiscard]] std::string_view role() const noexcept { return "driver"; }
+
+  /// The control endpoint is there: clients find it.
+  [[nodiscard]] bool is_ready() noexcept { return bus_->is_up(); }
+  /// Goes to Draining; the second time to Stopped.
+  void stop(Nanos now);
+  /// Stopped, and the notice is out, or was given up (D266).
+  [[nodiscard]] bool has_ended() const noexcept;
+
+  [[nodiscard]] Status revoke(std::uint64_t lease_id, std::string_view text, Nanos now);
+  [[nodiscard]] core::driver::Snapshot snapshot() const { return machine_->snapshot(); }
+  [[nodiscard]] const core::driver::Counters& counters() const noexcept {
+    return machine_->counters();
+  }
+  [[nodiscard]] const core::driver::Settings& settings() const noexcept { return settings_; }
+
+ private:
+  /// Results of actions, which may only be given to the machine when all of them are carried out.
+  struct Verified {
+    std::uint32_t stream_id = 0;
+    std::uint64_t epoch = 0;
+    Status files;
+  };
+  using Answer = std::variant<Verified, core::driver::CollectOutcome>;
+
+  DriverAgent(bus::Client& client, Options options);
+
+  void handle(const Request& request, Nanos now);
+  int take_results(Nanos now);
+  void take(Provisioned result, Nanos now);
+  void take(const Collected& result, Nanos now);
+  void take(const SpaceWanted& wanted, Nanos now);
+
+  void carry_out_all(Nanos now);
+  void carry_out(const core::driver::AttachAnswer& action, Nanos now);
+  void carry_out(const core::driver::DetachAnswer& action, Nanos now);
+  void carry_out(const core::driver::LeaseNotice& action, Nanos now);
+  void carry_out(const core::driver::Announce& action, Nanos now);
+  void carry_out(const core::driver::ShutdownNotice& action, Nanos now);
+  void carry_out(const core::driver::VerifyEpoch& action, Nanos now);
+  void carry_out(const core::driver::RefreshActivity& action, Nanos now);
+  void carry_out(const core::driver::RemoveOwnEpochs& action, Nanos now);
+  template <class KeeperAction>
+  void carry_out(const KeeperAction& action, Nanos now);
+
+  void on_ended(const Outgoing& message, core::driver::Ending ending) override;
+  void log(LogLevel level, std::string_view line) const;
+
+  core::driver::Settings settings_;
+  LogSink log_;
+  bus::Client& client_;
+  std::unique_ptr<EpochKeeper> keeper_;
+  std::unique_ptr<core::driver::DriverMachine> machine_;
+  std::unique_ptr<DriverBus> bus_;
+  std::unique_ptr<AdminDesk> desk_;  ///< null: nobody may ask
+  CounterBoard counter_board_;
+  std::deque<Answer> answers_;
+  bool notice_sent_ = false;  ///< the ShmDriverShutdown has ended
+};
+
+}  // namespace tensorpool::inline v0::driver

@@ -1,0 +1,122 @@
+// The control endpoint of a driver: requests in, decoded and counted; answers and announces out, in
+// order and with patience.
+//
+// Thread contract: the driver's thread. Spec: §2.3 (D1..D25), §2.13 (D220), D152.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "bus/link.hpp"
+#include "codec/codec.hpp"
+#include "core/driver/actions.hpp"
+#include "core/driver/counters.hpp"
+#include "core/driver/send_queue.hpp"
+#include "core/driver/settings.hpp"
+
+namespace tensorpool::inline v0::driver {
+
+/// An attach request of a later schema version (D12).
+struct LaterAttachRequest {
+  std::int64_t correlation_id = 0;
+};
+using Request =
+    std::variant<layout::ShmAttachRequest, layout::ShmDetachRequest, layout::ShmLeaseKeepalive,
+                 layout::ShmDriverShutdownRequest, LaterAttachRequest>;
+
+/// What is remembered of a message until it is published or given up.
+struct Outgoing {
+  core::driver::MessageKind kind = core::driver::MessageKind::kAnnounce;
+  std::uint32_t stream_id = 0;  ///< of announces and lease notices (D152)
+  Nanos received_at{};          ///< of answers: when the request came
+};
+
+class DriverBus {
+ public:
+  /// Told of every message that has ended.
+  class Observer {
+   public:
+    Observer() = default;
+    Observer(const Observer&) = delete;
+    Observer& operator=(const Observer&) = delete;
+    virtual ~Observer() = default;
+    virtual void on_ended(const Outgoing& message, core::driver::Ending ending) = 0;
+  };
+
+  static constexpr std::size_t kFragmentsPerCycle = 4096;  ///< D136
+
+  /// Checks the channels. The references outlive the bus.
+  [[nodiscard]] static Result<std::unique_ptr<DriverBus>> create(
+      bus::Client& client, const core::driver::Settings& settings, core::driver::Counters& counters,
+      Observer& observer);
+
+  /// Keeps publications and subscription up, and sends what has waited.
+  int keep_up(Nanos now);
+  /// Both directions are there, so that an answer finds its way.
+  [[nodiscard]] bool is_up() noexcept;
+
+  /// Gives each request to `handle(const Request&)`, until there is none or kFragmentsPerCycle were
+  /// looked at. Returns the number of fragments.
+  template <class Handle>
+  int poll(Handle&& handle) {
+    bus::Subscription* const in = requests_.current();
+    int all = 0;
+    for (int some = 1; in != nullptr && some > 0 && all < static_cast<int>(kFragmentsPerCycle);) {
+      some = in->poll_messages(
+          [&](const bus::Message& message) noexcept {
+            if (const std::optional<Request> request = decode(message.bytes)) {
+              handle(*request);
+            }
+          },
+          kFragmentsPerBatch);
+      all += some;
+    }
+    return all;
+  }
+
+  void send(const layout::ShmAttachResponse& message, Nanos received_at, Nanos now);
+  void send(const layout::ShmDetachResponse& message, Nanos received_at, Nanos now);
+  void send(const layout::ShmLeaseRevoked& message, Nanos now);
+  void send(const layout::ShmDriverShutdown& message, Nanos now);
+  void send(const layout::ShmPoolAnnounce& message, Nanos now);
+  /// True when nothing waits to be sent.
+  [[nodiscard]] bool is_drained() const noexcept {
+    return answers_.queue.empty() && (!announces_ || announces_->queue.empty());
+  }
+
+ private:
+  static constexpr std::size_t kFragmentsPerBatch = 64;
+
+  /// One publication and what waits for it.
+  struct Lane {
+    Lane(bus::Client& client, const bus::Channel& channel, std::uint32_t stream_id);
+    bus::PublicationLink link;
+    core::driver::SendQueue<Outgoing> queue;
+  };
+
+  DriverBus(bus::Client& client, const core::driver::Settings& settings,
+            const bus::Channel& control, const bus::Channel& announce,
+            core::driver::Counters& counters, Observer& observer);
+
+  [[nodiscard]] std::optional<Request> decode(std::span<const std::byte> bytes) noexcept;
+  template <class M>
+  void send(Lane& lane, const Outgoing& about, const M& message, Nanos now);
+  void flush(Lane& lane, Nanos now);
+  [[nodiscard]] core::driver::Offer offer(Lane& lane, const Outgoing& about,
+                                          std::span<const std::byte> bytes) noexcept;
+  void ended(const Outgoing& message, core::driver::Ending ending);
+
+  bus::SubscriptionLink requests_;
+  Lane answers_;  ///< and announces, where both have one endpoint
+  std::optional<Lane> announces_;
+  core::driver::Counters& counters_;
+  Observer& observer_;
+  codec::Scratch scratch_;
+  std::vector<std::byte> buffer_;
+};
+
+}  // namespace tensorpool::inline v0::driver

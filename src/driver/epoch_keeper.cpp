@@ -1,0 +1,199 @@
+#include "driver/epoch_keeper.hpp"
+
+#include <algorithm>
+
+namespace tensorpool::inline v0::driver {
+
+namespace core_driver = core::driver;
+
+Result<std::unique_ptr<EpochKeeper>> EpochKeeper::create(os::Syscalls& calls,
+                                                         const core_driver::Settings& settings,
+                                                         const base::Clock& clock, Jobs jobs) {
+  Result<std::unique_ptr<os::EpochStore>> store = os::EpochStore::create(calls, settings.shm);
+  if (!store) {
+    return fail(store.error());
+  }
+  std::unique_ptr<EpochKeeper> keeper(new EpochKeeper(calls, settings, std::move(*store), clock));
+  if (jobs == Jobs::kOwnThread) {
+    Result<agents::Thread> thread =
+        agents::Thread::start({.name = "tp-epochs"}, [self = keeper.get()] { self->run(); });
+    if (!thread) {
+      return fail(thread.error());
+    }
+    keeper->thread_ = std::move(*thread);
+  }
+  return keeper;
+}
+
+EpochKeeper::EpochKeeper(os::Syscalls& calls, const core_driver::Settings& settings,
+                         std::unique_ptr<os::EpochStore> store, const base::Clock& clock)
+    : calls_(calls),
+      settings_(settings),
+      clock_(clock),
+      store_(std::move(store)),
+      worker_(settings.policies, clock) {}
+
+EpochKeeper::~EpochKeeper() {
+  if (thread_) {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+    thread_->join();
+  }
+}
+
+core_driver::PageFacts EpochKeeper::pages() const noexcept {
+  return {.hugepages_available = store_->hugepages_available()};
+}
+
+void EpochKeeper::carry_out(const core_driver::Provision& action) {
+  add(ProvisionTask{.stream = store_->stream(action.request.geometry.stream_id),
+                    .request = action.request});
+}
+
+void EpochKeeper::carry_out(const core_driver::CancelProvisioning& action) {
+  if (!thread_) {
+    worker_.cancel(action.stream_id);
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    cancelled_.push_back(action.stream_id);
+  }
+  wake_.notify_one();
+}
+
+void EpochKeeper::carry_out(const core_driver::RetireEpoch& action) {
+  const auto found = epochs_.find({action.stream_id, action.epoch});
+  if (found != epochs_.end()) {
+    add(DiscardTask{.epoch = std::move(found->second)});
+    epochs_.erase(found);
+  }
+}
+
+void EpochKeeper::carry_out(const core_driver::Collect& action) {
+  add(CollectTask{.stream = store_->stream(action.request.stream_id), .request = action.request});
+}
+
+void EpochKeeper::carry_out(const core_driver::CollectAtStart& action) {
+  std::vector<std::uint32_t> ids = action.static_streams;
+  for (const std::uint32_t id :
+       store_->existing_stream_ids().value_or(std::vector<std::uint32_t>{})) {
+    if (std::any_of(action.ranges.begin(), action.ranges.end(),
+                    [&](const core_driver::IdRange& range) { return range.contains(id); })) {
+      ids.push_back(id);
+    }
+  }
+  for (const std::uint32_t id : ids) {
+    add(CollectTask{.stream = store_->stream(id), .request = {.stream_id = id}});
+  }
+}
+
+void EpochKeeper::carry_out(const core_driver::RefreshActivity& action, Nanos now_mono) const {
+  if (const os::OwnedEpoch* const epoch = find(action.stream_id, action.epoch)) {
+    epoch->store_activity(now_mono);
+  }
+}
+
+std::vector<core_driver::CollectOutcome> EpochKeeper::carry_out(
+    const core_driver::RemoveOwnEpochs&) {
+  epochs_.clear();
+  return os::remove_provisioned(*store_);
+}
+
+Status EpochKeeper::carry_out(const core_driver::VerifyEpoch& action) const {
+  const os::OwnedEpoch* const epoch = find(action.plan->stream_id(), action.plan->epoch());
+  return epoch == nullptr ? Status(fail(Errc::kNotFound, "epoch", action.plan->epoch()))
+                          : epoch->check_files(calls_);
+}
+
+void EpochKeeper::make_space(std::uint32_t stream_id,
+                             const std::vector<core_driver::CollectRequest>& requests) {
+  MakeSpaceTask task{.stream_id = stream_id, .collections = {}};
+  for (const core_driver::CollectRequest& request : requests) {
+    task.collections.push_back({.stream = store_->stream(request.stream_id), .request = request});
+  }
+  add(std::move(task));
+}
+
+void EpochKeeper::collect(const core_driver::CollectRequest& request, std::uint64_t ticket) {
+  add(CollectTask{
+      .stream = store_->stream(request.stream_id), .request = request, .ticket = ticket});
+}
+
+int EpochKeeper::do_work() {
+  return !thread_ && worker_.step() ? 1 : 0;
+}
+
+std::optional<TaskResult> EpochKeeper::next_result() {
+  std::optional<TaskResult> result;
+  if (thread_) {
+    const std::lock_guard lock(mutex_);
+    if (!results_.empty()) {
+      result = std::move(results_.front());
+      results_.pop_front();
+    }
+  } else {
+    result = worker_.next_result();
+  }
+  if (auto* const made = result ? std::get_if<Provisioned>(&*result) : nullptr;
+      made != nullptr && made->epoch) {
+    const EpochId id{made->outcome.stream_id, made->epoch->epoch()};
+    epochs_.emplace(id, std::move(*made->epoch));
+    made->epoch.reset();
+  }
+  return result;
+}
+
+void EpochKeeper::add(Task task) {
+  if (!thread_) {
+    worker_.add(std::move(task));
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+  }
+  wake_.notify_one();
+}
+
+/// The jobs' thread.
+void EpochKeeper::run() noexcept {
+  std::vector<Task> tasks;
+  std::vector<std::uint32_t> cancelled;
+  bool more = false;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return more || stopping_ || !tasks_.empty() || !cancelled_.empty(); });
+      if (stopping_) {
+        return;
+      }
+      tasks.swap(tasks_);
+      cancelled.swap(cancelled_);
+    }
+    for (Task& task : tasks) {
+      worker_.add(std::move(task));
+    }
+    for (const std::uint32_t stream_id : cancelled) {
+      worker_.cancel(stream_id);
+    }
+    tasks.clear();
+    cancelled.clear();
+    more = worker_.step();
+    while (std::optional<TaskResult> result = worker_.next_result()) {
+      const std::lock_guard lock(mutex_);
+      results_.push_back(std::move(*result));
+    }
+  }
+}
+
+const os::OwnedEpoch* EpochKeeper::find(std::uint32_t stream_id,
+                                        std::uint64_t epoch) const noexcept {
+  const auto found = epochs_.find({stream_id, epoch});
+  return found == epochs_.end() ? nullptr : &found->second;
+}
+
+}  // namespace tensorpool::inline v0::driver

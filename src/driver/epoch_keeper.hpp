@@ -1,0 +1,97 @@
+// The driver's hands: owns the mapped epochs, has jobs done, and tells what became of them.
+//
+// Where the driver runs in a thread of its own, jobs run in another one, so that keepalives, expiry
+// and announces never wait for memory to be allocated. Where the host calls the driver, it does the
+// jobs too, one piece of at most 64 MiB a cycle (D281).
+//
+// Thread contract: the driver's thread. Spec: §2.5 (D345), §2.11, §2.12, §2.14, D268.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "agents/thread.hpp"
+#include "base/clock.hpp"
+#include "core/driver/actions.hpp"
+#include "core/driver/attach_checks.hpp"
+#include "driver/epoch_worker.hpp"
+#include "os/epoch_store.hpp"
+
+namespace tensorpool::inline v0::driver {
+
+class EpochKeeper {
+ public:
+  enum class Jobs : std::uint8_t {
+    kOwnThread,
+    kInvoked,  ///< by do_work
+  };
+
+  /// Errors: those of EpochStore::create, and of a thread that cannot be started. The references
+  /// outlive the keeper.
+  [[nodiscard]] static Result<std::unique_ptr<EpochKeeper>> create(
+      os::Syscalls& calls, const core::driver::Settings& settings, const base::Clock& clock,
+      Jobs jobs);
+  EpochKeeper(const EpochKeeper&) = delete;
+  EpochKeeper& operator=(const EpochKeeper&) = delete;
+  /// Stops jobs that are under way; they leave nothing behind. Epochs are unmapped, files stay.
+  ~EpochKeeper();
+
+  [[nodiscard]] core::driver::PageFacts pages() const noexcept;
+
+  void carry_out(const core::driver::Provision& action);
+  void carry_out(const core::driver::CancelProvisioning& action);
+  void carry_out(const core::driver::RetireEpoch& action);
+  void carry_out(const core::driver::Collect& action);
+  void carry_out(const core::driver::CollectAtStart& action);
+  void carry_out(const core::driver::RefreshActivity& action, Nanos now_mono) const;
+  /// Precondition: jobs have ended (DriverMachine asks for it only then).
+  [[nodiscard]] std::vector<core::driver::CollectOutcome> carry_out(
+      const core::driver::RemoveOwnEpochs& action);
+  [[nodiscard]] Status carry_out(const core::driver::VerifyEpoch& action) const;
+  /// The answer to SpaceWanted.
+  void make_space(std::uint32_t stream_id,
+                  const std::vector<core::driver::CollectRequest>& requests);
+  /// For people: the result comes with `ticket`, which is not 0.
+  void collect(const core::driver::CollectRequest& request, std::uint64_t ticket);
+
+  /// Jobs::kInvoked: a piece of a job. Returns the amount of work done.
+  int do_work();
+  /// What has ended since. An epoch that was provisioned is kept here.
+  [[nodiscard]] std::optional<TaskResult> next_result();
+
+ private:
+  using EpochId = std::pair<std::uint32_t, std::uint64_t>;  // stream, epoch
+
+  EpochKeeper(os::Syscalls& calls, const core::driver::Settings& settings,
+              std::unique_ptr<os::EpochStore> store, const base::Clock& clock);
+  void add(Task task);
+  void run() noexcept;
+  [[nodiscard]] const os::OwnedEpoch* find(std::uint32_t stream_id,
+                                           std::uint64_t epoch) const noexcept;
+
+  os::Syscalls& calls_;
+  const core::driver::Settings& settings_;
+  const base::Clock& clock_;
+  std::unique_ptr<os::EpochStore> store_;
+  std::map<EpochId, os::OwnedEpoch> epochs_;
+
+  // Between the two threads.
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Task> tasks_;
+  std::vector<std::uint32_t> cancelled_;
+  std::deque<TaskResult> results_;
+  bool stopping_ = false;
+
+  EpochWorker worker_;                    // of the jobs' thread, where there is one
+  std::optional<agents::Thread> thread_;  // last: it uses everything above
+};
+
+}  // namespace tensorpool::inline v0::driver

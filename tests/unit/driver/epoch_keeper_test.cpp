@@ -1,0 +1,178 @@
+// Jobs of the driver on real files, done by the caller and in a thread.
+#include "driver/epoch_keeper.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "os/clock.hpp"
+#include "os/syscalls.hpp"
+#include "support/eventually.hpp"
+#include "support/requirement.hpp"
+#include "support/scratch_directory.hpp"
+
+namespace tensorpool::driver {
+namespace {
+
+namespace core_driver = core::driver;
+using ::testing::SizeIs;
+
+class EpochKeeperTest : public ::testing::TestWithParam<EpochKeeper::Jobs> {
+ protected:
+  void SetUp() override {
+    settings_.shm.base_dir = scratch_.path();
+    settings_.policies.epoch_gc_min_age = Nanos{1};
+    Result<std::unique_ptr<EpochKeeper>> keeper =
+        EpochKeeper::create(os::system_calls(), settings_, clock_, GetParam());
+    ASSERT_TRUE(keeper) << describe(keeper.error());
+    sut_ = std::move(*keeper);
+  }
+  static core_driver::Provision provision(std::uint32_t stream_id, std::uint32_t nslots = 8) {
+    return {.request = {.geometry = {.stream_id = stream_id,
+                                     .nslots = nslots,
+                                     .pools = {{.pool_id = 1, .stride_bytes = 4096}}}}};
+  }
+  /// The next result of this kind.
+  template <class Kind>
+  [[nodiscard]] std::optional<Kind> await() {
+    std::optional<Kind> found;
+    EXPECT_TRUE(test::eventually([&] {
+      sut_->do_work();
+      std::optional<TaskResult> result = sut_->next_result();
+      if (result && std::holds_alternative<Kind>(*result)) {
+        found.emplace(std::move(std::get<Kind>(*result)));
+      }
+      return found.has_value();
+    }));
+    return found;
+  }
+  [[nodiscard]] std::size_t files() const {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(scratch_.path())) {
+      count += entry.is_regular_file() ? 1 : 0;
+    }
+    return count;
+  }
+
+  test::ScratchDirectory scratch_{"/dev/shm"};
+  core_driver::Settings settings_;
+  os::SystemClock clock_;
+  std::unique_ptr<EpochKeeper> sut_;
+};
+
+TEST_P(EpochKeeperTest, provisions_and_keeps_what_it_has_made) {
+  TP_REQ("D34");
+  TP_REQ("D345");
+  sut_->carry_out(provision(10000));
+  const auto made = await<Provisioned>();
+  ASSERT_TRUE(made && made->outcome.regions) << describe(made->outcome.regions.error());
+  const core::region::MappingPlan& plan = *made->outcome.regions;
+  EXPECT_EQ(plan.stream_id(), 10000U);
+  EXPECT_EQ(files(), 2U);
+  EXPECT_TRUE(sut_->carry_out(core_driver::VerifyEpoch{.plan = &plan}));
+  sut_->carry_out(core_driver::RefreshActivity{.stream_id = 10000, .epoch = plan.epoch()},
+                  clock_.mono());
+}
+
+TEST_P(EpochKeeperTest, works_on_many_streams_and_one_job_of_each_at_a_time) {
+  for (const std::uint32_t id : {1U, 2U, 3U, 1U}) {
+    sut_->carry_out(provision(id));
+  }
+  std::multiset<std::uint32_t> done;
+  std::set<std::uint64_t> epochs;
+  for (int k = 0; k < 4; ++k) {
+    const auto made = await<Provisioned>();
+    ASSERT_TRUE(made && made->outcome.regions);
+    done.insert(made->outcome.stream_id);
+    if (made->outcome.stream_id == 1) {
+      epochs.insert(made->outcome.regions->epoch());
+    }
+  }
+  EXPECT_EQ(done, (std::multiset<std::uint32_t>{1, 1, 2, 3}));
+  EXPECT_THAT(epochs, SizeIs(2));
+}
+
+TEST_P(EpochKeeperTest, leaves_nothing_of_a_job_that_was_cancelled) {
+  TP_REQ("D203");
+  sut_->carry_out(provision(10000));
+  sut_->carry_out(provision(10000));  // waits for the first
+  sut_->carry_out(core_driver::CancelProvisioning{.stream_id = 10000});
+  int cancelled = 0;
+  for (int k = 0; k < 2; ++k) {
+    const auto ended = await<Provisioned>();
+    ASSERT_TRUE(ended);
+    cancelled += ended->outcome.regions ? 0 : 1;
+  }
+  EXPECT_GE(cancelled, 1);
+  EXPECT_EQ(files(), 2U * static_cast<std::size_t>(2 - cancelled));
+}
+
+TEST_P(EpochKeeperTest, finds_that_files_are_gone) {
+  TP_REQ("D69");
+  sut_->carry_out(provision(10000));
+  const auto made = await<Provisioned>();
+  ASSERT_TRUE(made && made->outcome.regions);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(scratch_.path())) {
+    if (entry.path().extension() == ".pool") {
+      std::filesystem::remove(entry.path());
+      break;
+    }
+  }
+  EXPECT_FALSE(sut_->carry_out(core_driver::VerifyEpoch{.plan = &*made->outcome.regions}));
+}
+
+TEST_P(EpochKeeperTest, says_why_it_cannot_provision) {
+  TP_REQ("D66");
+  core_driver::Provision large = provision(10000, 1U << 20U);
+  large.request.geometry.pools[0].stride_bytes = 1U << 30U;
+  sut_->carry_out(large);
+  for (int round = 0; round < 2; ++round) {  // D204: of the stream, then of all
+    const auto wanted = await<SpaceWanted>();
+    ASSERT_TRUE(wanted);
+    EXPECT_EQ(wanted->stream_id, 10000U);
+    EXPECT_EQ(wanted->of_all_streams, round == 1);
+    sut_->make_space(10000, {});
+  }
+  const auto ended = await<Provisioned>();
+  ASSERT_TRUE(ended && !ended->outcome.regions);
+  EXPECT_EQ(ended->outcome.regions.error().code, Errc::kNoSpace);
+  EXPECT_EQ(files(), 0U);
+}
+
+TEST_P(EpochKeeperTest, collects_for_people_and_says_whom_for) {
+  for (int k = 0; k < 3; ++k) {
+    sut_->carry_out(provision(10000));
+    ASSERT_TRUE(await<Provisioned>());
+  }
+  sut_->collect({.stream_id = 10000, .dry_run = true}, 7);
+  const auto dry = await<Collected>();
+  ASSERT_TRUE(dry && dry->outcome);
+  EXPECT_EQ(dry->ticket, 7U);
+  EXPECT_THAT(dry->outcome->removed, SizeIs(1));
+  EXPECT_EQ(files(), 6U);
+  sut_->collect({.stream_id = 10000}, 8);
+  const auto real = await<Collected>();
+  ASSERT_TRUE(real && real->outcome);
+  EXPECT_EQ(real->outcome->removed, dry->outcome->removed);
+  EXPECT_EQ(files(), 4U);
+}
+
+TEST_P(EpochKeeperTest, removes_its_own_epochs_when_asked_to) {
+  TP_REQ("D268");
+  sut_->carry_out(provision(10000));
+  ASSERT_TRUE(await<Provisioned>());
+  EXPECT_THAT(sut_->carry_out(core_driver::RemoveOwnEpochs{}), SizeIs(1));
+  EXPECT_EQ(files(), 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Jobs, EpochKeeperTest,
+                         ::testing::Values(EpochKeeper::Jobs::kInvoked,
+                                           EpochKeeper::Jobs::kOwnThread),
+                         [](const auto& param_info) {
+                           return param_info.param == EpochKeeper::Jobs::kInvoked ? "invoked"
+                                                                                  : "thread";
+                         });
+
+}  // namespace
+}  // namespace tensorpool::driver
