@@ -25,16 +25,25 @@ enum class ExitCode : std::uint8_t {
 /// What the command line asks for. Set by the callback of the verb that was named.
 using Action = std::function<ExitCode()>;
 
+void add_attach(CLI::App& tp, Action& action);
 void add_bench(CLI::App& tp, Action& action);
 void add_codec(CLI::App& tp, Action& action);
 void add_config(CLI::App& tp, Action& action);
 void add_demo(CLI::App& tp, Action& action);
 void add_doctor(CLI::App& tp, Action& action);
+void add_down(CLI::App& tp, Action& action);
+void add_driver(CLI::App& tp, Action& action);
+void add_gc(CLI::App& tp, Action& action);
 void add_hz(CLI::App& tp, Action& action);
 void add_info(CLI::App& tp, Action& action);
+void add_leases(CLI::App& tp, Action& action);
+void add_ls(CLI::App& tp, Action& action);
 void add_pub(CLI::App& tp, Action& action);
+void add_revoke(CLI::App& tp, Action& action);
 void add_size(CLI::App& tp, Action& action);
+void add_stat(CLI::App& tp, Action& action);
 void add_sub(CLI::App& tp, Action& action);
+void add_up(CLI::App& tp, Action& action);
 void add_uri(CLI::App& tp, Action& action);
 void add_version(CLI::App& tp, Action& action);
 

@@ -1,0 +1,59 @@
+#include "apps/driver_link.hpp"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <optional>
+#include <system_error>
+
+#include "admin/ask.hpp"
+#include "apps/options.hpp"
+#include "bus/driver_probe.hpp"
+
+namespace tensorpool::inline v0::apps {
+
+void add_driver_address(CLI::App& verb, DriverAddress& address) {
+  add_aeron_dir(verb, address.aeron_dir);
+  verb.add_option("--control-stream", address.control_stream_id,
+                  "Control stream of the driver, where there are several")
+      ->type_name("ID")
+      ->capture_default_str();
+}
+
+std::optional<nlohmann::ordered_json> ask_driver(const DriverAddress& address,
+                                                 const admin::Request& request, Console& console) {
+  const std::string path =
+      admin::socket_path(bus::choose_aeron_dir(address.aeron_dir), address.control_stream_id);
+  const Result<std::string> line = admin::ask(path, request);
+  if (!line) {
+    if (line.error().code == Errc::kNotFound) {
+      console.error("no driver listens at " + path + ": start one with `tp up`");
+    } else {
+      console.error(line.error());
+    }
+    return std::nullopt;
+  }
+  nlohmann::ordered_json answer = nlohmann::ordered_json::parse(*line, nullptr, false);
+  if (!answer.is_object() || !answer.contains("ok")) {
+    console.error("the driver has answered what is no answer: " + *line);
+    return std::nullopt;
+  }
+  if (answer["ok"] != true) {
+    console.error(answer.value("message", *line));
+    return std::nullopt;
+  }
+  answer.erase("ok");
+  answer.erase("v");
+  return answer;
+}
+
+void set_stream(admin::Request& request, const std::string& stream) {
+  std::uint32_t id = 0;
+  const auto [end, error] = std::from_chars(stream.data(), stream.data() + stream.size(), id);
+  if (error == std::errc{} && end == stream.data() + stream.size()) {
+    request.stream_id = id;
+  } else {
+    request.name = stream;
+  }
+}
+
+}  // namespace tensorpool::inline v0::apps

@@ -1,0 +1,152 @@
+// tp driver, tp up: the process that owns the files of streams and hands out leases.
+//
+// The duty cycle runs on the main thread; provisioning has a thread of its own. SIGTERM and Ctrl-C
+// begin Draining, the second one ends it. Tells systemd that it is ready, and that it is alive.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agents/idle.hpp"
+#include "apps/configuration.hpp"
+#include "apps/console.hpp"
+#include "apps/options.hpp"
+#include "apps/service_manager.hpp"
+#include "apps/stop.hpp"
+#include "apps/verbs.hpp"
+#include "driver/host.hpp"
+
+namespace tensorpool::inline v0::apps {
+namespace {
+
+struct DriverOptions {
+  std::string config;
+  std::string aeron_dir;
+  bus::DriverPolicy media_driver = bus::DriverPolicy::kAuto;
+  bool quiet = false;
+};
+
+const std::map<std::string, bus::DriverPolicy> kMediaDrivers = {
+    {"auto", bus::DriverPolicy::kAuto},
+    {"embedded", bus::DriverPolicy::kEmbedded},
+    {"external", bus::DriverPolicy::kExternal},
+};
+
+/// Every problem of a configuration as a line; false when it cannot be used.
+[[nodiscard]] std::optional<core::driver::Settings> settings_of(const DriverOptions& options,
+                                                                Console& console) {
+  auto loaded = load_configuration(options.config);
+  for (const config::Problem& warning : loaded ? loaded->warnings : loaded.error().warnings) {
+    console.warn(config::to_text(warning));
+  }
+  if (!loaded) {
+    for (const config::Problem& problem : loaded.error().errors) {
+      console.error(config::to_text(problem));
+    }
+    return std::nullopt;
+  }
+  if (!options.aeron_dir.empty()) {
+    loaded->settings.aeron_dir = options.aeron_dir;
+  }
+  return std::move(loaded->settings);
+}
+
+[[nodiscard]] std::string greeting(driver::Host& host, const core::driver::Settings& settings) {
+  return fmt::format("{} is ready: {} in {}, control stream {}, {}", settings.instance_id,
+                     host.embeds_media_driver() ? "media driver embedded" : "media driver",
+                     host.aeron_dir(), settings.control.stream_id,
+                     settings.policies.allow_dynamic_streams
+                         ? "streams are made on demand"
+                         : fmt::format("{} streams", settings.streams.size()));
+}
+
+/// Drives the host until it has ended.
+void drive(driver::Host& host, const std::atomic<bool>& stop, ServiceManager& service) {
+  agents::Idle idle{{}};
+  bool stopping = false;
+  while (!host.has_ended()) {
+    if (!stopping && stop.load(std::memory_order_relaxed)) {
+      stopping = true;
+      service.stopping();
+      host.stop();
+    }
+    idle.idle(host.do_work());
+    service.alive();
+  }
+}
+
+ExitCode run_driver(const DriverOptions& options) {
+  Console console("driver");
+  const std::atomic<bool>& stop = catch_stop_signals();
+  const std::optional<core::driver::Settings> settings = settings_of(options, console);
+  if (!settings) {
+    return ExitCode::kFailed;
+  }
+  const auto log = [&](LogLevel level, std::string_view line) {
+    if (level >= LogLevel::kWarning) {
+      console.warn(line);
+    } else if (!options.quiet) {
+      console.note(line);
+    }
+  };
+  Result<std::unique_ptr<driver::Host>> host =
+      driver::Host::start({.settings = *settings,
+                           .media_driver = options.media_driver,
+                           .threading = driver::Host::Threading::kInvoked,
+                           .log = log});
+  if (!host) {
+    console.error(host.error());
+    return ExitCode::kFailed;
+  }
+  ServiceManager service;
+  console.note(greeting(**host, *settings));
+  service.ready();
+  drive(**host, stop, service);
+  console.note("stopped");
+  return ExitCode::kFine;
+}
+
+void add_verb(CLI::App& tp, Action& action, const char* name, const char* about,
+              bus::DriverPolicy media_driver, const char* footer) {
+  CLI::App& verb = *tp.add_subcommand(name, about);
+  const auto options = std::make_shared<DriverOptions>();
+  options->media_driver = media_driver;
+  verb.add_option("--config", options->config, "TOML file; without it a built-in configuration")
+      ->type_name("FILE");
+  verb.add_option(
+          "--media-driver", options->media_driver,
+          "auto: join the one in the Aeron directory, or bring one along; embedded; external")
+      ->transform(CLI::CheckedTransformer(kMediaDrivers))
+      ->type_name("auto|embedded|external");
+  add_aeron_dir(verb, options->aeron_dir);
+  verb.add_flag("--quiet", options->quiet, "No line for each lease; warnings only");
+  verb.footer(footer);
+  verb.callback([options, &action] { action = [options] { return run_driver(*options); }; });
+}
+
+}  // namespace
+
+void add_up(CLI::App& tp, Action& action) {
+  add_verb(tp, action, "up", "Start the driver, with a media driver unless one is running",
+           bus::DriverPolicy::kAuto, R"(Examples:
+  tp up
+  tp up --config /etc/tensorpool/driver.toml
+
+Owns the files of streams, hands out leases, and cleans up after those who die. Producers and
+consumers attach by stream; `tp down`, SIGTERM or Ctrl-C end it.)");
+}
+
+void add_driver(CLI::App& tp, Action& action) {
+  add_verb(tp, action, "driver", "Start the driver alone, on a media driver that is running",
+           bus::DriverPolicy::kExternal, R"(Examples:
+  tp driver --config /etc/tensorpool/driver.toml
+  tp driver --media-driver embedded
+
+As tp up, but it waits for nobody: without a media driver in the Aeron directory it fails.)");
+}
+
+}  // namespace tensorpool::inline v0::apps
