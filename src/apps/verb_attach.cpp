@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -35,7 +34,7 @@ struct AttachOptions {
   DriverAddress driver;
   std::uint32_t announce_stream_id = 1001;
   std::string stream;
-  layout::Role role = layout::Role::kConsumer;
+  std::string role = "consumer";
   std::uint32_t client_id = 0;
   double hold_seconds = 0;  ///< 0: until Ctrl-C
   bool create = false;
@@ -44,8 +43,9 @@ struct AttachOptions {
   bool json = false;
 };
 
-const std::map<std::string, layout::Role> kRoles = {{"producer", layout::Role::kProducer},
-                                                    {"consumer", layout::Role::kConsumer}};
+[[nodiscard]] layout::Role role_of(const AttachOptions& options) noexcept {
+  return options.role == "producer" ? layout::Role::kProducer : layout::Role::kConsumer;
+}
 
 [[nodiscard]] std::string_view kind_of(attach::AttachReport::Kind kind) noexcept {
   using Kind = attach::AttachReport::Kind;
@@ -87,8 +87,8 @@ class BareClient {
 
  private:
   [[nodiscard]] Status map(const core::region::MappingPlan& plan) {
-    const os::Access access =
-        options_.role == layout::Role::kProducer ? os::Access::kReadWrite : os::Access::kReadOnly;
+    const os::Access access = role_of(options_) == layout::Role::kProducer ? os::Access::kReadWrite
+                                                                           : os::Access::kReadOnly;
     Result<os::MappedStream> regions = os::open_stream(os::system_calls(), policy_, plan, access);
     if (!regions) {
       return fail(regions.error());
@@ -232,7 +232,7 @@ ExitCode run_attach(const AttachOptions& options) {
     return failed(control.error());
   }
   const attach::AttachMachine::Options lease{
-      .role = options.role,
+      .role = role_of(options),
       .stream_id = *stream_id,
       .client_id = options.client_id,
       .publish_mode = options.create ? layout::PublishMode::kExistingOrCreate
@@ -254,8 +254,9 @@ void add_attach(CLI::App& tp, Action& action) {
   verb.add_option("STREAM", options->stream, "Name or number; 0 lets the driver choose one")
       ->required();
   verb.add_option("--role", options->role, "producer or consumer")
-      ->transform(CLI::CheckedTransformer(kRoles))
-      ->type_name("ROLE");
+      ->check(CLI::IsMember({"producer", "consumer"}))
+      ->type_name("ROLE")
+      ->capture_default_str();
   verb.add_option("--hold", options->hold_seconds, "Detach after so long; without it at Ctrl-C")
       ->check(seconds_range())
       ->type_name("SECONDS");

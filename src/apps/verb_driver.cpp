@@ -6,7 +6,6 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,15 +25,19 @@ namespace {
 struct DriverOptions {
   std::string config;
   std::string aeron_dir;
-  bus::DriverPolicy media_driver = bus::DriverPolicy::kAuto;
+  std::string media_driver;
   bool quiet = false;
 };
 
-const std::map<std::string, bus::DriverPolicy> kMediaDrivers = {
-    {"auto", bus::DriverPolicy::kAuto},
-    {"embedded", bus::DriverPolicy::kEmbedded},
-    {"external", bus::DriverPolicy::kExternal},
-};
+constexpr const char* kAuto = "auto";
+constexpr const char* kEmbedded = "embedded";
+constexpr const char* kExternal = "external";
+
+[[nodiscard]] bus::DriverPolicy policy_of(const DriverOptions& options) noexcept {
+  return options.media_driver == kEmbedded   ? bus::DriverPolicy::kEmbedded
+         : options.media_driver == kExternal ? bus::DriverPolicy::kExternal
+                                             : bus::DriverPolicy::kAuto;
+}
 
 /// Every problem of a configuration as a line; false when it cannot be used.
 [[nodiscard]] std::optional<core::driver::Settings> settings_of(const DriverOptions& options,
@@ -95,7 +98,7 @@ ExitCode run_driver(const DriverOptions& options) {
   };
   Result<std::unique_ptr<driver::Host>> host =
       driver::Host::start({.settings = *settings,
-                           .media_driver = options.media_driver,
+                           .media_driver = policy_of(options),
                            .threading = driver::Host::Threading::kInvoked,
                            .log = log});
   if (!host) {
@@ -111,7 +114,7 @@ ExitCode run_driver(const DriverOptions& options) {
 }
 
 void add_verb(CLI::App& tp, Action& action, const char* name, const char* about,
-              bus::DriverPolicy media_driver, const char* footer) {
+              const char* media_driver, const char* footer) {
   CLI::App& verb = *tp.add_subcommand(name, about);
   const auto options = std::make_shared<DriverOptions>();
   options->media_driver = media_driver;
@@ -120,8 +123,9 @@ void add_verb(CLI::App& tp, Action& action, const char* name, const char* about,
   verb.add_option(
           "--media-driver", options->media_driver,
           "auto: join the one in the Aeron directory, or bring one along; embedded; external")
-      ->transform(CLI::CheckedTransformer(kMediaDrivers))
-      ->type_name("auto|embedded|external");
+      ->check(CLI::IsMember({kAuto, kEmbedded, kExternal}))
+      ->type_name("HOW")
+      ->capture_default_str();
   add_aeron_dir(verb, options->aeron_dir);
   verb.add_flag("--quiet", options->quiet, "No line for each lease; warnings only");
   verb.footer(footer);
@@ -131,8 +135,8 @@ void add_verb(CLI::App& tp, Action& action, const char* name, const char* about,
 }  // namespace
 
 void add_up(CLI::App& tp, Action& action) {
-  add_verb(tp, action, "up", "Start the driver, with a media driver unless one is running",
-           bus::DriverPolicy::kAuto, R"(Examples:
+  add_verb(tp, action, "up", "Start the driver, with a media driver unless one is running", kAuto,
+           R"(Examples:
   tp up
   tp up --config /etc/tensorpool/driver.toml
 
@@ -142,7 +146,7 @@ consumers attach by stream; `tp down`, SIGTERM or Ctrl-C end it.)");
 
 void add_driver(CLI::App& tp, Action& action) {
   add_verb(tp, action, "driver", "Start the driver alone, on a media driver that is running",
-           bus::DriverPolicy::kExternal, R"(Examples:
+           kExternal, R"(Examples:
   tp driver --config /etc/tensorpool/driver.toml
   tp driver --media-driver embedded
 
