@@ -39,7 +39,7 @@ namespace {
 
 /// Takes the next step for whatever waits for the stream, if there is one to take.
 void DriverMachine::advance(Stream& stream, Nanos now) {
-  if (stream.job || state_ != DriverState::kRunning) {
+  if (stream.job) {
     return;
   }
   const bool producer = pending_.producer_of(stream.id) != nullptr;
@@ -86,10 +86,9 @@ void DriverMachine::on_verified(std::uint32_t stream_id, std::uint64_t epoch, co
     return;
   }
   give_up_late(now);
-  const bool asked = stream->verifying;
   stream->verifying = false;
   if (files) {
-    if (asked && !stream->job && pending_.any_of(stream_id)) {
+    if (!stream->job && pending_.any_of(stream_id)) {
       serve(*stream, false, now);
     }
     return;
@@ -112,10 +111,9 @@ void DriverMachine::on_verified(std::uint32_t stream_id, std::uint64_t epoch, co
 
 // -- Provisioning --------------------------------------------------------------------------------
 
-void DriverMachine::start_job(Stream& stream, BumpCause cause, Detach detach) {
+void DriverMachine::start_job(Stream& stream, BumpCause cause, const Detach& detach) {
   TP_ASSERT(!stream.job && leases_.producer_of(stream.id) == nullptr);
-  stream.job = BumpJob{.cause = cause, .cancelled = false, .detach = std::move(detach)};
-  stream.verifying = false;
+  stream.job = BumpJob{.cause = cause, .cancelled = false, .detach = detach};
   ++jobs_;
   push(Provision{.request = {.geometry = geometry_of(stream.id, *stream.profile),
                              .known_epoch = stream.known_epoch}});
@@ -207,7 +205,6 @@ void DriverMachine::adopt(Stream& stream, std::unique_ptr<ProvisionedEpoch> epoc
   ++counters_.provisioned_streams;
   stream.announced.announced(stream.current->plan.epoch(), now);
   stream.lost = false;
-  stream.verifying = false;
   stream.claimed = true;
   if (!std::exchange(stream.ticking, true)) {
     ticks_.insert({now + settings_.policies.announce_period, stream.id});
@@ -223,6 +220,7 @@ void DriverMachine::adopt_spare(Stream& stream, Nanos now) {
 
 void DriverMachine::end_epoch(Stream& stream) {
   if (stream.current != nullptr) {
+    stream.verifying = false;
     --counters_.provisioned_streams;
     retire(stream, std::exchange(stream.current, nullptr));
   }

@@ -183,7 +183,7 @@ class DriverMachine {
 
   // Epochs: driver_epochs.cpp.
   void advance(Stream& stream, Nanos now);
-  void start_job(Stream& stream, BumpCause cause, Detach detach = {});
+  void start_job(Stream& stream, BumpCause cause, const Detach& detach = {});
   void renew(Stream& stream, BumpCause cause, const Detach& detach, Nanos now);
   void provisioned(Stream& stream, const BumpJob& job, std::unique_ptr<ProvisionedEpoch> epoch,
                    Nanos now);

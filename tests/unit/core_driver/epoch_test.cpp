@@ -1,6 +1,8 @@
 // When a stream gets another epoch, and what is announced and collected.
 #include <gtest/gtest.h>
 
+#include <variant>
+
 #include "unit/core_driver/driver_fixture.hpp"
 
 namespace tensorpool::test {
@@ -200,6 +202,18 @@ TEST(Epoch, is_announced_once_per_period_with_or_without_leases) {
   }
 }
 
+TEST(Epoch, announces_keep_their_cadence_when_duty_cycles_come_a_little_late) {
+  TP_REQ("D217");
+  DriverWorld world;
+  world.lease(1);
+  world.clear();
+  for (int cycle = 0; cycle < 10'000 / 30 + 1; ++cycle) {
+    world.now += milliseconds(30);
+    world.poll();
+  }
+  EXPECT_EQ(world.all<Announce>().size(), 10U);
+}
+
 TEST(Epoch, a_driver_that_was_stalled_announces_once_and_goes_on) {
   DriverWorld world;
   world.lease(1);
@@ -357,6 +371,49 @@ TEST(Epoch, an_administrator_gives_a_dynamic_stream_another_shape) {
   world.revoke(kFirstLease);
   EXPECT_EQ(world.lease(3, Role::kConsumer, *id).header_nslots, 32U);
   EXPECT_EQ(world.lease(4, Role::kConsumer, 0).stream_id, 20001U) << "it is not given to others";
+}
+
+TEST(Epoch, what_was_provisioned_in_another_shape_is_not_handed_out) {
+  DriverWorld world;
+  world.jobs_take_time = true;
+  core::driver::Profile shape = driver_settings().profiles[0];
+  const layout::ShmAttachRequest request{.stream_id = 20000,
+                                         .client_id = 1,
+                                         .role = Role::kProducer,
+                                         .publish_mode = PublishMode::kExistingOrCreate};
+  world.attach(request);
+  shape.header_nslots = 16;
+  ASSERT_TRUE(world.sut.ensure(20000, shape));
+  world.clear();
+  world.finish_job();
+  EXPECT_EQ(world.order(), "RP") << "again, in the new shape";
+  world.run(milliseconds(5050));
+  world.finish_job();  // nobody waits any more
+  shape.header_nslots = 32;
+  ASSERT_TRUE(world.sut.ensure(20000, shape));
+  EXPECT_TRUE(std::holds_alternative<RetireEpoch>(*world.sut.next_action()));
+  world.clear();
+  world.attach(request);
+  EXPECT_EQ(world.order(), "P");
+  world.finish_job();
+  EXPECT_EQ(world.only<AttachAnswer>().response.header_nslots, 32U);
+}
+
+TEST(Epoch, a_stream_that_is_reclaimed_for_another_shape_ends_at_once) {
+  auto settings = driver_settings();
+  settings.stream_ids = {{.first = 20000, .last = 20000}};
+  DriverWorld world(settings);
+  const auto first = world.lease(1, Role::kConsumer, 0);
+  world.detach(detach(first, 1, Role::kConsumer));
+  world.clear();
+  core::driver::Profile shape = settings.profiles[0];
+  shape.header_nslots = 16;
+  EXPECT_EQ(world.sut.ensure(0, shape), 20000U);
+  EXPECT_TRUE(std::holds_alternative<RetireEpoch>(*world.sut.next_action()));
+  world.run(milliseconds(1050));
+  EXPECT_EQ(world.order(), "") << "no announce";
+  EXPECT_EQ(world.counters().provisioned_streams, 0U);
+  EXPECT_EQ(world.lease(2, Role::kConsumer, 20000).header_nslots, 16U);
 }
 
 TEST(Epoch, shapes_and_ids_that_cannot_be_are_refused) {

@@ -1,6 +1,7 @@
 // Keepalives, expiry, detach, revocation.
 #include <gtest/gtest.h>
 
+#include "support/allocations.hpp"
 #include "unit/core_driver/driver_fixture.hpp"
 
 namespace tensorpool::test {
@@ -208,6 +209,24 @@ TEST(Lease, foreign_keepalives_are_told_nothing_where_that_could_do_harm) {
       {.lease_id = 96, .stream_id = kStaticStream, .client_id = 7, .role = Role::kConsumer});
   world.keep_alive({.lease_id = 95, .stream_id = 20009, .client_id = 7, .role = Role::kProducer});
   EXPECT_EQ(world.order(), "LL") << "a consumer; a stream of the range";
+}
+
+TEST(Lease, keepalives_allocate_nothing) {
+  if (!testing::kCounted) {
+    GTEST_SKIP() << "needs: an allocator that counts";
+  }
+  DriverWorld world;
+  const auto alive = keepalive(world.lease(7), 7);
+  auto mismatch = alive;
+  mismatch.client_id = 8;
+  const std::size_t before = testing::allocations();
+  for (int i = 0; i < 1000; ++i) {
+    world.now += milliseconds(1);
+    static_cast<void>(world.sut.on_keepalive(alive, world.now));
+    static_cast<void>(world.sut.on_keepalive(mismatch, world.now));
+    world.sut.on_inputs_drained(world.now);
+  }
+  EXPECT_EQ(testing::allocations(), before);
 }
 
 TEST(Lease, ids_start_where_the_host_says) {

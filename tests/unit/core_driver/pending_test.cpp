@@ -168,6 +168,21 @@ TEST_F(SlowJobs, what_waits_has_its_node_id_and_its_place) {
   EXPECT_EQ(small.all<AttachAnswer>()[0].response.node_id, 5U);
 }
 
+TEST_F(SlowJobs, what_came_to_nothing_gives_its_node_id_back) {
+  TP_REQ("D42", "D97");
+  Request first = producer(7);
+  first.desired_node_id = 5;
+  world.attach(first);
+  world.run(milliseconds(5050));
+  ASSERT_EQ(answers(), "7:the regions were not ready within 5 s: try again");
+  world.clear();
+  Request second = consumer(8);
+  second.desired_node_id = 5;
+  world.attach(second);
+  finish();
+  EXPECT_EQ(world.only<AttachAnswer>().response.node_id, 5U) << "without any rest";
+}
+
 TEST_F(SlowJobs, a_failure_is_told_to_everybody_who_needed_the_epoch) {
   TP_REQ("D66", "D188");
   world.attach(consumer(1));
