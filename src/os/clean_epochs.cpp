@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 #include "core/region/superblock.hpp"
 #include "os/directory.hpp"
@@ -43,13 +44,19 @@ using Reason = CleanReport::Reason;
 /// Removes what is removable and reports the rest (W421).
 void remove(const OldEpoch& old, const std::string& name, std::uint64_t epoch,
             CleanReport& report) {
+  const auto leave = [&](const std::string& entry, Reason reason) {
+    std::string path = name;
+    if (!entry.empty()) {  // not the directory itself
+      path.append("/").append(entry);
+    }
+    report.left.push_back({.path = std::move(path), .reason = reason});
+  };
   const OldEpoch::Removal removal = old.remove();
   for (const auto& refused : removal.refused) {
-    report.left.push_back({.path = refused.name.empty() ? name : name + "/" + refused.name,
-                           .reason = Reason::kRefused});
+    leave(refused.name, Reason::kRefused);
   }
   for (const std::string& entry : old.foreign()) {
-    report.left.push_back({.path = name + "/" + entry, .reason = Reason::kForeignEntry});
+    leave(entry, Reason::kForeignEntry);
   }
   if (removal.complete) {
     report.removed.push_back(epoch);

@@ -1,5 +1,6 @@
 #include "os/epoch_files.hpp"
 
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -63,6 +64,16 @@ Result<std::uint64_t> free_bytes(Syscalls& calls, const Directory& directory) {
   const bool bounded = system.f_blocks != 0;  // tmpfs and hugetlbfs without a size count nothing
   return bounded ? std::uint64_t{system.f_bavail} * system.f_frsize
                  : std::numeric_limits<std::uint64_t>::max();
+}
+
+Result<std::uint64_t> free_memory_bytes(Syscalls& calls, const Directory& directory) {
+  struct statfs system {};
+  if (calls.fstatfs(directory.fd.get(), system) != 0) {
+    return fail(file_error("statfs", directory.path, errno));
+  }
+  return static_cast<std::uint64_t>(system.f_type) == TMPFS_MAGIC
+             ? calls.memory_headroom()
+             : std::numeric_limits<std::uint64_t>::max();
 }
 
 std::uint64_t sum_of_bytes(const std::vector<ExpectedRegion>& regions,
@@ -202,15 +213,18 @@ Status NewRegion::map(bool populate) {
 
 Status NewRegion::touch(Slice slice) const {
   std::byte* const begin = mapping_.data() + slice.offset;
-  if (calls_->madvise(begin, slice.bytes, kPopulateWrite) == 0) {
-    return {};
-  }
-  if (errno != EINVAL) {
-    return fail(error_of("touching", errno));
-  }
-  // A kernel before 5.14. The blocks exist, so a store finds its page.
-  for (std::uint64_t at = 0; at < slice.bytes; at += kSmallestBlock) {
-    static_cast<volatile std::byte*>(begin)[at] = std::byte{};
+  for (const int advice : {kPopulateWrite, MADV_DONTNEED}) {
+    if (calls_->madvise(begin, slice.bytes, advice) == 0) {
+      continue;
+    }
+    if (errno != EINVAL) {
+      return fail(error_of("touching", errno));
+    }
+    // A kernel before 5.14, or before 5.18 on hugetlbfs. The blocks exist, so a store finds its
+    // page.
+    for (std::uint64_t at = 0; advice == kPopulateWrite && at < slice.bytes; at += kSmallestBlock) {
+      static_cast<volatile std::byte*>(begin)[at] = std::byte{};
+    }
   }
   return {};
 }

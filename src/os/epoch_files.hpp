@@ -22,6 +22,10 @@ namespace tensorpool::inline v0::os {
 /// number when it sets itself no limit.
 [[nodiscard]] Result<std::uint64_t> free_bytes(Syscalls& calls, const Directory& directory);
 
+/// Bytes of memory that files in `directory` may still take: on tmpfs what the control groups of
+/// this process allow, elsewhere the highest number.
+[[nodiscard]] Result<std::uint64_t> free_memory_bytes(Syscalls& calls, const Directory& directory);
+
 /// The smallest block that a file system gives.
 inline constexpr std::uint64_t kSmallestBlock = 4096;
 
@@ -93,7 +97,8 @@ class NewRegion {
   /// Exactly `mode`, whatever the umask is (W149, D195).
   [[nodiscard]] Status set_mode(mode_t mode) const;
   [[nodiscard]] Status map(bool populate);
-  /// Makes the pages of a mapped slice present (D205).
+  /// Makes the pages of a mapped slice present (D205), for others: they do not stay in the memory
+  /// of this process, so that taking the mapping down later costs nothing.
   [[nodiscard]] Status touch(Slice slice) const;
   /// Keeps a mapped slice in memory for as long as the mapping lives (D207).
   [[nodiscard]] Status lock(Slice slice) const;

@@ -124,12 +124,22 @@ Status ProvisionJob::open_directories() {
   return {};
 }
 
+Result<std::uint64_t> ProvisionJob::free_space() const {
+  Syscalls& calls = stream_.store().calls();
+  const auto free = free_bytes(calls, stream_.directory());
+  if (!free || !(prefault_ || mlock_)) {
+    return free;
+  }
+  const auto memory = free_memory_bytes(calls, stream_.directory());
+  return memory ? std::min(*free, *memory) : memory;
+}
+
 Status ProvisionJob::check_space() {
   phase_ = Phase::kEpochDirectory;
   if (page_bytes_ != 1) {  // hugetlbfs
     return {};
   }
-  const auto free = free_bytes(stream_.store().calls(), stream_.directory());
+  const auto free = free_space();
   if (!free) {
     return fail(free.error());
   }

@@ -97,6 +97,7 @@ class ProvisionJob {
 
   [[nodiscard]] Status advance(Nanos now_mono);
   [[nodiscard]] Status open_directories();
+  [[nodiscard]] Result<std::uint64_t> free_space() const;
   [[nodiscard]] Status check_space();
   [[nodiscard]] Status create_directory(Nanos now_mono);
   [[nodiscard]] Status plan_regions();

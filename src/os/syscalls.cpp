@@ -12,6 +12,7 @@
 #include <memory>
 #include <string_view>
 
+#include "os/memory_limit.hpp"
 #include "os/unique_fd.hpp"
 
 namespace tensorpool::inline v0::os {
@@ -85,6 +86,7 @@ class RealSyscalls final : public Syscalls {
     return ::msync(address, bytes, flags);
   }
   int mlock(const void* address, std::size_t bytes) override { return ::mlock(address, bytes); }
+  std::uint64_t memory_headroom() override { return os::memory_headroom(); }
   int kill(pid_t pid, int signal) override { return ::kill(pid, signal); }
 };
 

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,8 @@ class Syscalls {
   virtual int madvise(void* address, std::size_t bytes, int advice) = 0;
   virtual int msync(void* address, std::size_t bytes, int flags) = 0;
   virtual int mlock(const void* address, std::size_t bytes) = 0;
+  /// That of memory_limit.hpp; cannot fail.
+  virtual std::uint64_t memory_headroom() = 0;
   virtual int kill(pid_t pid, int signal) = 0;
 };
 

@@ -56,6 +56,11 @@ class PretendingSyscalls : public FaultySyscalls {
   std::optional<std::uint64_t> free_bytes;      ///< of every file system
   std::optional<std::uint64_t> hugepage_bytes;  ///< and every file system is hugetlbfs
 
+  std::optional<std::uint64_t> headroom_bytes;  ///< of the memory cgroup
+
+  std::uint64_t memory_headroom() override {
+    return headroom_bytes.value_or(FaultySyscalls::memory_headroom());
+  }
   int fstatvfs(int fd, struct statvfs& out) override {
     const int result = FaultySyscalls::fstatvfs(fd, out);
     if (free_bytes) {

@@ -72,6 +72,7 @@ class FaultySyscalls : public Syscalls {
   int mlock(const void* address, std::size_t bytes) override {
     return refused("mlock") ? -1 : real_.mlock(address, bytes);
   }
+  std::uint64_t memory_headroom() override { return real_.memory_headroom(); }
   int kill(pid_t pid, int signal) override {
     return refused("kill") ? -1 : real_.kill(pid, signal);
   }

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <thread>
 
 #include "layout/superblock.hpp"
 #include "support/requirement.hpp"
@@ -228,6 +229,21 @@ TEST_F(ProvisionEpoch, numbers_that_are_taken_meanwhile_become_known) {
   }
 }
 
+/// KiB below `directory` that this process has in its page tables.
+[[nodiscard]] std::uint64_t resident_kib(const fs::path& directory) {
+  std::ifstream mappings("/proc/self/smaps");
+  std::uint64_t sum = 0;
+  bool ours = false;
+  for (std::string line; std::getline(mappings, line);) {
+    if (line.find('-') < line.find(' ')) {  // an address range: a mapping begins
+      ours = line.find(directory) != std::string::npos;
+    } else if (ours && line.starts_with("Rss:")) {
+      sum += std::stoull(line.substr(4));
+    }
+  }
+  return sum;
+}
+
 TEST_F(ProvisionEpoch, blocks_exist_and_pages_are_present_when_prefault_is_wanted) {
   TP_REQ("D205");
   for (const bool old_kernel : {false, true}) {
@@ -243,9 +259,9 @@ TEST_F(ProvisionEpoch, blocks_exist_and_pages_are_present_when_prefault_is_wante
     };
     const auto made = provision(store->stream(kStream));
     ASSERT_TRUE(made.epoch.has_value()) << describe(made.outcome.regions.error());
-    const std::vector<std::string> expected = {"fallocate", "fallocate", "fallocate", "mmap",
-                                               "madvise",   "mmap",      "madvise",   "mmap",
-                                               "madvise",   "madvise",   "madvise",   "madvise"};
+    const std::vector<std::string> expected = {
+        "fallocate", "fallocate", "fallocate", "mmap",    "madvise", "mmap",    "madvise", "mmap",
+        "madvise",   "madvise",   "madvise",   "madvise", "madvise", "madvise", "madvise"};
     EXPECT_EQ(order, expected);
     for (const MappedRegion* region : regions_of(*made.epoch)) {
       const std::size_t pages = (region->bytes().size() + 4095) / 4096;
@@ -291,6 +307,12 @@ TEST_F(ProvisionEpoch, without_prefault_only_superblocks_have_blocks) {
 
 TEST_F(ProvisionEpoch, regions_stay_locked_until_the_epoch_goes) {
   TP_REQ("D207");
+  std::vector<std::byte> probe(8192);
+  const std::uint64_t unlocked = locked_kib();
+  if (::mlock(probe.data(), probe.size()) != 0 || locked_kib() == unlocked) {
+    TP_SKIP_WITHOUT("mlock: sanitizers take it away");
+  }
+  ::munlock(probe.data(), probe.size());
   for (const bool prefault : {true, false}) {
     const std::uint64_t before = locked_kib();
     auto made = provision(store_->stream(kStream), {.prefault_shm = prefault, .mlock_shm = true});
@@ -336,6 +358,19 @@ TEST_F(ProvisionEpoch, more_than_the_free_space_asks_for_collections_and_is_refu
     EXPECT_TRUE(fs::is_empty(stream_directory()));
   }
   EXPECT_EQ(needed, 35520U);
+}
+
+TEST_F(ProvisionEpoch, memory_that_the_control_group_does_not_allow_is_no_free_space) {
+  TP_REQ("D204", "D205");
+  test::PretendingSyscalls calls;
+  calls.headroom_bytes = 35519;
+  const auto store = store_of(shm(), calls);
+  const auto made = provision(store->stream(kStream));
+  ASSERT_FALSE(made.outcome.regions.has_value());
+  EXPECT_EQ(provision_detail(made.outcome.regions.error()),
+            "insufficient space: need 35520 bytes, have 35519");
+  EXPECT_TRUE(provision(store->stream(kStream), {.prefault_shm = false}).epoch.has_value())
+      << "takes none yet";
 }
 
 TEST_F(ProvisionEpoch, files_take_whole_blocks) {
@@ -437,10 +472,35 @@ TEST_F(ProvisionEpoch, works_in_slices) {
   }
   EXPECT_TRUE(job.outcome().regions.has_value());
   EXPECT_EQ(calls.largest, 64U << 20U);
-  EXPECT_LE(busiest, 1);
+  EXPECT_LE(busiest, 2) << "made present and let go";
+  EXPECT_LT(resident_kib(base_.path()), 1024U) << "of 128 MiB: what a superblock needs";
   // Three for directories, then for each file: created, mapped, finished; a slice for the ring and
   // three for the pool, allocated and touched.
   EXPECT_EQ(steps, 3 + 2 * 3 + 2 * (1 + 3));
+}
+
+TEST_F(ProvisionEpoch, jobs_of_several_streams_run_on_threads_of_their_own) {
+  TP_REQ("D345");
+  std::vector<ManagedStream*> streams;
+  for (std::uint32_t id = 1; id <= 4; ++id) {
+    streams.push_back(&store_->stream(id));
+  }
+  std::vector<std::optional<OwnedEpoch>> made(streams.size());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    threads.emplace_back([&, i] {
+      core::region::StreamGeometry geometry = test::small_geometry();
+      geometry.stream_id = streams[i]->stream_id();
+      made[i] = provision(*streams[i], {}, {.geometry = geometry}).epoch;
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  for (const auto& epoch : made) {
+    ASSERT_TRUE(epoch.has_value());
+    EXPECT_TRUE(epoch->check_files(system_calls()).has_value());
+  }
 }
 
 TEST_F(ProvisionEpoch, a_job_that_is_cancelled_leaves_nothing_behind) {
