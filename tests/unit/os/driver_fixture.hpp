@@ -2,10 +2,12 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -48,6 +50,26 @@ inline Provisioned provision(
     on_step(step);
   }
   return {.outcome = job.outcome(), .epoch = job.take_epoch()};
+}
+
+/// KiB that this process has locked.
+[[nodiscard]] inline std::uint64_t locked_kib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmLck:")) {
+      return std::stoull(line.substr(6));
+    }
+  }
+  return 0;
+}
+
+/// False where mlock does nothing: under sanitizers, or without permission.
+[[nodiscard]] inline bool mlock_works() {
+  std::vector<std::byte> probe(8192);
+  const std::uint64_t before = locked_kib();
+  const bool works = ::mlock(probe.data(), probe.size()) == 0 && locked_kib() > before;
+  ::munlock(probe.data(), probe.size());
+  return works;
 }
 
 /// File systems that are what a test says they are: full, or huge.

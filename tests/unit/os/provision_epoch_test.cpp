@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 using core::driver::provision_detail;
 using test::kNow;
 using test::kStream;
+using test::locked_kib;
 using test::provision;
 using Step = ProvisionJob::Step;
 
@@ -294,25 +295,11 @@ TEST_F(ProvisionEpoch, without_prefault_only_superblocks_have_blocks) {
           .has_value());
 }
 
-/// KiB that this process has locked.
-[[nodiscard]] std::uint64_t locked_kib() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmLck:")) {
-      return std::stoull(line.substr(6));
-    }
-  }
-  return 0;
-}
-
 TEST_F(ProvisionEpoch, regions_stay_locked_until_the_epoch_goes) {
   TP_REQ("D207");
-  std::vector<std::byte> probe(8192);
-  const std::uint64_t unlocked = locked_kib();
-  if (::mlock(probe.data(), probe.size()) != 0 || locked_kib() == unlocked) {
+  if (!test::mlock_works()) {
     TP_SKIP_WITHOUT("mlock: sanitizers take it away");
   }
-  ::munlock(probe.data(), probe.size());
   for (const bool prefault : {true, false}) {
     const std::uint64_t before = locked_kib();
     auto made = provision(store_->stream(kStream), {.prefault_shm = prefault, .mlock_shm = true});
