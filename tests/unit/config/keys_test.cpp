@@ -3,20 +3,25 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <ostream>
-#include <regex>
 #include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "config/key_table.hpp"
+#include "core/region/directories.hpp"
 #include "support.hpp"
 #include "support/requirement.hpp"
 
 namespace tensorpool::config::test {
 namespace {
 
-using ::testing::Contains;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -144,8 +149,11 @@ const std::vector<KeyCase>& cases() {
 /// What a variable would hold for the TOML text: nullopt where no variable can say it.
 [[nodiscard]] std::optional<std::string> as_variable(const Key& key, std::string_view toml) {
   if (key.name == "shm.allowed_base_dirs") {
-    const std::string joined = std::regex_replace(std::string(toml), std::regex("[\\[\\]\" ]"), "");
-    return std::regex_replace(joined, std::regex(","), ":");
+    std::string list(toml);
+    std::erase_if(
+        list, [](char c) { return std::string_view("[]\" ").find(c) != std::string_view::npos; });
+    std::ranges::replace(list, ',', ':');
+    return list;
   }
   if (toml.starts_with('[') || toml.find('\\') != std::string_view::npos) {
     return std::nullopt;
@@ -239,31 +247,46 @@ TEST_P(EveryKey, refuses_what_it_must_not_be) {
   }
 }
 
-/// `1 to 3600000` and the like: the words of the table against what is really done.
-TEST_P(EveryKey, has_the_limits_that_the_table_tells) {
+/// The numbers of `1 to 3600000`, where the text is no more than that.
+[[nodiscard]] std::optional<std::pair<std::uint64_t, std::uint64_t>> limits_in(
+    std::string_view text) {
+  const std::size_t middle = text.find(" to ");
+  const auto lowest = core::region::parse_decimal(text.substr(0, middle));
+  const auto highest = middle == std::string_view::npos
+                           ? std::nullopt
+                           : core::region::parse_decimal(text.substr(middle + 4));
+  return lowest && highest ? std::optional(std::pair(*lowest, *highest)) : std::nullopt;
+}
+
+/// The words of the table against what is really done.
+TEST(KeyTable, tells_the_limits_that_numbers_have) {
   TP_REQ("D320");
-  const std::string allowed(allowed_text(key()));
-  std::smatch limits;
-  if ((key().type != "u32" && key().type != "u64") ||
-      !std::regex_match(allowed, limits, std::regex("(\\d+) to (\\d+)"))) {
-    return;
+  int compared = 0;
+  for (const KeyCase& one : cases()) {
+    SCOPED_TRACE(one.key);
+    const Key& key = *find_key(one.key);
+    const auto limits = limits_in(allowed_text(key));
+    if (!limits) {
+      continue;
+    }
+    ++compared;
+    const auto [lowest, highest] = *limits;
+    for (const std::uint64_t fine : {lowest, highest}) {
+      EXPECT_THAT(errors_of(with_key(one.key, std::to_string(fine))), IsEmpty()) << fine;
+    }
+    std::vector<std::string> beyond = {lowest == 0 ? "-1" : std::to_string(lowest - 1)};
+    if (key.type == "u32") {  // of 64 bits TOML has no more
+      beyond.push_back(std::to_string(highest + 1));
+    }
+    for (const std::string& bad : beyond) {
+      const auto loaded = load_text(with_key(one.key, bad));
+      ASSERT_FALSE(loaded) << bad;
+      EXPECT_EQ(keys_of(loaded.error().errors), std::vector{std::string(one.key)}) << bad;
+      EXPECT_THAT(loaded.error().errors.front().message,
+                  AllOf(HasSubstr(bad), HasSubstr(std::to_string(highest))));
+    }
   }
-  const std::uint64_t lowest = std::stoull(limits[1]);
-  const std::uint64_t highest = std::stoull(limits[2]);
-  for (const std::uint64_t fine : {lowest, highest}) {
-    EXPECT_THAT(errors_of(with_key(given().key, std::to_string(fine))), IsEmpty()) << fine;
-  }
-  std::vector<std::string> beyond = {lowest == 0 ? "-1" : std::to_string(lowest - 1)};
-  if (key().type == "u32") {  // of 64 bits TOML has no more
-    beyond.push_back(std::to_string(highest + 1));
-  }
-  for (const std::string& bad : beyond) {
-    const auto loaded = load_text(with_key(given().key, bad));
-    ASSERT_FALSE(loaded) << bad;
-    EXPECT_EQ(keys_of(loaded.error().errors), std::vector{name()}) << bad;
-    EXPECT_THAT(loaded.error().errors.front().message, HasSubstr(bad));
-    EXPECT_THAT(loaded.error().errors.front().message, HasSubstr(limits[2]));
-  }
+  EXPECT_GE(compared, 18);
 }
 
 TEST_P(EveryKey, is_overridden_by_its_variable) {
@@ -317,7 +340,9 @@ TEST_P(EveryKey, that_is_misspelt_is_warned_of_and_ignored) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Config, EveryKey, ::testing::ValuesIn(cases()), [](const auto& one) {
-  return std::regex_replace(std::string(one.param.key), std::regex("\\."), "_");
+  std::string name(one.param.key);
+  std::ranges::replace(name, '.', '_');
+  return name;
 });
 
 TEST(BooleanVariables, are_read_in_any_case) {
