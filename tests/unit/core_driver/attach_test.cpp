@@ -334,7 +334,7 @@ TEST(Attach, a_later_schema_version_is_answered_with_the_correlation_id_alone) {
 }
 
 TEST(Attach, a_failed_provisioning_gives_no_lease_and_leaves_no_stream) {
-  TP_REQ("D66", "D24");
+  TP_REQ("D66");
   DriverWorld world;
   world.failure = make_error(Errc::kNoSpace, "", 4096, 100);
   for (const std::uint32_t stream : {kStaticStream, 20004U, 0U}) {

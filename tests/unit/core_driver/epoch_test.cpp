@@ -133,7 +133,7 @@ TEST(Epoch, when_that_of_a_new_producer_fails_the_old_one_stays) {
 }
 
 TEST(Epoch, numbers_never_come_again) {
-  TP_REQ("D178", "D203");
+  TP_REQ("D178");
   DriverWorld world;
   world.lease(1, Role::kProducer);
   ASSERT_EQ(world.all<Provision>().size(), 1U);
@@ -347,7 +347,6 @@ TEST(Epoch, garbage_of_earlier_lives_is_collected_at_the_start_where_that_is_wan
 }
 
 TEST(Epoch, an_old_one_is_given_up_when_the_next_is_there) {
-  TP_REQ("D207");
   DriverWorld world;
   const auto first = world.lease(1);
   world.now += seconds(1);

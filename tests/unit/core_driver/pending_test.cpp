@@ -48,7 +48,7 @@ class SlowJobs : public ::testing::Test {
 };
 
 TEST_F(SlowJobs, an_attach_waits_and_is_answered_when_the_regions_are_there) {
-  TP_REQ("D345", "D68", "D24");
+  TP_REQ("D345", "D68");
   world.attach(producer(7));
   EXPECT_EQ(world.order(), "P");
   world.clear();

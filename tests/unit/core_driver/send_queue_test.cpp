@@ -55,7 +55,7 @@ TEST(SendQueue, messages_go_out_at_once_when_nothing_waits) {
 }
 
 TEST(SendQueue, what_has_to_wait_goes_out_later_in_its_order) {
-  TP_REQ("D21", "D24", "D266");
+  TP_REQ("D21", "D24");
   SendQueue<int> sut;
   Bus bus;
   bus.answer = Offer::kLater;
@@ -121,7 +121,6 @@ TEST(SendQueue, a_publication_that_has_failed_takes_nothing_any_more) {
 }
 
 TEST(SendQueue, tells_whether_a_notice_still_waits) {
-  TP_REQ("D152");
   SendQueue<int> sut;
   Bus bus;
   const auto is_seven = [](int tag) { return tag == 7; };
