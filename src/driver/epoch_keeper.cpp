@@ -13,7 +13,8 @@ Result<std::unique_ptr<EpochKeeper>> EpochKeeper::create(os::Syscalls& calls,
   if (!store) {
     return fail(store.error());
   }
-  std::unique_ptr<EpochKeeper> keeper(new EpochKeeper(calls, settings, std::move(*store), clock));
+  std::unique_ptr<EpochKeeper> keeper(
+      new EpochKeeper(calls, settings.policies, std::move(*store), clock));
   if (jobs == Jobs::kOwnThread) {
     Result<agents::Thread> thread =
         agents::Thread::start({.name = "tp-epochs"}, [self = keeper.get()] { self->run(); });
@@ -25,13 +26,9 @@ Result<std::unique_ptr<EpochKeeper>> EpochKeeper::create(os::Syscalls& calls,
   return keeper;
 }
 
-EpochKeeper::EpochKeeper(os::Syscalls& calls, const core_driver::Settings& settings,
+EpochKeeper::EpochKeeper(os::Syscalls& calls, const core_driver::PolicySettings& policies,
                          std::unique_ptr<os::EpochStore> store, const base::Clock& clock)
-    : calls_(calls),
-      settings_(settings),
-      clock_(clock),
-      store_(std::move(store)),
-      worker_(settings.policies, clock) {}
+    : calls_(calls), store_(std::move(store)), worker_(policies, clock) {}
 
 EpochKeeper::~EpochKeeper() {
   if (thread_) {

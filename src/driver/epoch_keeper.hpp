@@ -69,7 +69,7 @@ class EpochKeeper {
  private:
   using EpochId = std::pair<std::uint32_t, std::uint64_t>;  // stream, epoch
 
-  EpochKeeper(os::Syscalls& calls, const core::driver::Settings& settings,
+  EpochKeeper(os::Syscalls& calls, const core::driver::PolicySettings& policies,
               std::unique_ptr<os::EpochStore> store, const base::Clock& clock);
   void add(Task task);
   void run() noexcept;
@@ -77,8 +77,6 @@ class EpochKeeper {
                                            std::uint64_t epoch) const noexcept;
 
   os::Syscalls& calls_;
-  const core::driver::Settings& settings_;
-  const base::Clock& clock_;
   std::unique_ptr<os::EpochStore> store_;
   std::map<EpochId, os::OwnedEpoch> epochs_;
 
