@@ -5,6 +5,7 @@ set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 # Static, since qemu would look for a dynamic linker, and then for every absolute path, in a root of its own.
 set(CMAKE_EXE_LINKER_FLAGS_INIT -static)
+set(CMAKE_CXX_FLAGS_INIT -DTP_COUNT_ALLOCATIONS=0)  # tests/support/allocations.hpp
 set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64)
 
 # GoogleTest and RapidCheck for aarch64, unpacked there by tools/setup; headers without code come from this machine.
