@@ -17,6 +17,7 @@
 #include "apps/service_manager.hpp"
 #include "apps/stop.hpp"
 #include "apps/verbs.hpp"
+#include "config/effective.hpp"
 #include "driver/host.hpp"
 
 namespace tensorpool::inline v0::apps {
@@ -40,8 +41,8 @@ constexpr const char* kExternal = "external";
 }
 
 /// Every problem of a configuration as a line; false when it cannot be used.
-[[nodiscard]] std::optional<core::driver::Settings> settings_of(const DriverOptions& options,
-                                                                Console& console) {
+[[nodiscard]] std::optional<config::Loaded> configuration_of(const DriverOptions& options,
+                                                             Console& console) {
   auto loaded = load_configuration(options.config);
   for (const config::Problem& warning : loaded ? loaded->warnings : loaded.error().warnings) {
     console.warn(config::to_text(warning));
@@ -55,7 +56,16 @@ constexpr const char* kExternal = "external";
   if (!options.aeron_dir.empty()) {
     loaded->settings.aeron_dir = options.aeron_dir;
   }
-  return std::move(loaded->settings);
+  return std::move(*loaded);
+}
+
+/// What is in effect, without secrets, for those who ask the driver.
+[[nodiscard]] std::string toml_of(const config::Loaded& loaded) {
+  std::string text;
+  for (const config::CommentedLine& line : config::effective_toml(loaded)) {
+    text += line.text + "\n";
+  }
+  return text;
 }
 
 [[nodiscard]] std::string greeting(driver::Host& host, const core::driver::Settings& settings) {
@@ -85,8 +95,8 @@ void drive(driver::Host& host, const std::atomic<bool>& stop, ServiceManager& se
 ExitCode run_driver(const DriverOptions& options) {
   Console console("driver");
   const std::atomic<bool>& stop = catch_stop_signals();
-  const std::optional<core::driver::Settings> settings = settings_of(options, console);
-  if (!settings) {
+  const std::optional<config::Loaded> loaded = configuration_of(options, console);
+  if (!loaded) {
     return ExitCode::kFailed;
   }
   const auto log = [&](LogLevel level, std::string_view line) {
@@ -97,16 +107,17 @@ ExitCode run_driver(const DriverOptions& options) {
     }
   };
   Result<std::unique_ptr<driver::Host>> host =
-      driver::Host::start({.settings = *settings,
+      driver::Host::start({.settings = loaded->settings,
                            .media_driver = policy_of(options),
                            .threading = driver::Host::Threading::kInvoked,
+                           .toml = toml_of(*loaded),
                            .log = log});
   if (!host) {
     console.error(host.error());
     return ExitCode::kFailed;
   }
   ServiceManager service;
-  console.note(greeting(**host, *settings));
+  console.note(greeting(**host, loaded->settings));
   service.ready();
   drive(**host, stop, service);
   console.note("stopped");

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <optional>
 
+#include "admin/ask.hpp"
 #include "support/requirement.hpp"
 #include "tp_process.hpp"
 
@@ -284,6 +285,15 @@ TEST_F(TpDriver, says_everything_that_is_wrong_with_its_configuration) {
   EXPECT_THAT(sut->err(), HasSubstr("driver.control_stream_id"));
   EXPECT_THAT(sut->err(), HasSubstr("policies.epoch_gc_keep"));
   EXPECT_FALSE(std::filesystem::exists(path("aeron")));
+}
+
+TEST_F(TpDriver, shows_its_configuration_to_those_who_ask) {
+  const auto driver = up();
+  const Result<std::string> answer =
+      admin::ask(admin::socket_path(path("aeron"), 1000), {.operation = admin::Operation::kConfig});
+  ASSERT_TRUE(answer) << describe(answer.error());
+  EXPECT_THAT(json_lines(*answer).at(0)["toml"].get<std::string>(),
+              ::testing::ContainsRegex("instance_id *= \"test\""));
 }
 
 TEST_F(TpDriver, is_alone_on_its_control_endpoint) {
