@@ -65,7 +65,7 @@ model: setup-test ## model checking of the ring, larger rings than in make test;
 
 OVERLAPPED ?= 10000000000
 .PHONY: soak
-soak: setup-test ## the ring lapped between two processes, OVERLAPPED=10000000000 reads; an hour or more
+soak: setup-test ## the ring lapped between two processes, OVERLAPPED=10000000000 reads; about an hour
 	@tools/build-preset release ring_processes_test
 	@TENSORPOOL_SOAK=$(OVERLAPPED) build/release/tests/stress/ring_processes_test
 
