@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "agents/attach_group.hpp"
 #include "os/entropy.hpp"
 
 namespace tensorpool::inline v0::agents {
@@ -27,6 +28,14 @@ namespace {
   return attach::SendResult::kMaxPosition;
 }
 
+[[nodiscard]] constexpr std::int64_t correlation_of(const layout::ShmLeaseKeepalive&) noexcept {
+  return 0;  // nobody answers it
+}
+template <class Request>
+[[nodiscard]] constexpr std::int64_t correlation_of(const Request& request) noexcept {
+  return request.correlation_id;
+}
+
 }  // namespace
 
 attach::CorrelationIds& correlation_ids() {
@@ -34,76 +43,50 @@ attach::CorrelationIds& correlation_ids() {
   return ids;
 }
 
-AttachAgent::AttachAgent(const attach::AttachMachine::Options& options, User user)
-    : machine_(options, correlation_ids(), base::Random(os::entropy())), user_(std::move(user)) {}
+AttachAgent::AttachAgent(AttachGroup& group, const attach::AttachMachine::Options& options,
+                         User user)
+    : group_(group),
+      machine_(options, correlation_ids(), base::Random(os::entropy())),
+      user_(std::move(user)) {
+  group_.join(*this);
+}
+
+AttachAgent::~AttachAgent() {
+  group_.leave(*this);
+}
 
 void AttachAgent::want_attach(Nanos now) {
-  machine_.want_attach(now);
-  carry_out(now);
+  tell(now, [&](attach::AttachMachine& machine) { machine.want_attach(now); });
 }
 
 void AttachAgent::close(Nanos now) {
-  machine_.close(now);
-  carry_out(now);
+  tell(now, [&](attach::AttachMachine& machine) { machine.close(now); });
 }
 
-int AttachAgent::do_work(ControlBus& control, Nanos now) {
-  control_ = &control;
-  machine_.on_connection(control.is_control_connected());
-  machine_.poll(now);
-  return carry_out(now);
+void AttachAgent::give_up(Nanos now) {
+  tell(now, [&](attach::AttachMachine& machine) { machine.give_up(now); });
 }
 
-void AttachAgent::on_attach_response(const layout::ShmAttachResponse& response,
-                                     const base::Now& now) {
-  machine_.on_response(response, now.mono);
-  carry_out(now.mono);
+void AttachAgent::forget_user() {
+  user_ = {
+      .map = [](const core::region::MappingPlan&, Nanos) -> Status { return fail(Errc::kClosed); },
+      .unmap = [](UnmapReason, Nanos) {},
+      .report = [](const attach::AttachReport&, std::string_view) {}};
 }
 
-void AttachAgent::on_bad_attach_response(std::int64_t correlation_id,
-                                         std::optional<std::int32_t> code, const Error& error,
-                                         const base::Now& now) {
-  machine_.on_malformed_response(correlation_id, code, error, now.mono);
-  carry_out(now.mono);
-}
-
-void AttachAgent::on_detach_response(const layout::ShmDetachResponse& response,
-                                     const base::Now& now) {
-  machine_.on_detach_response(response);
-  carry_out(now.mono);
-}
-
-void AttachAgent::on_lease_revoked(const layout::ShmLeaseRevoked& notice, const base::Now& now) {
-  machine_.on_revoked(notice, now.mono);
-  carry_out(now.mono);
-}
-
-void AttachAgent::on_driver_shutdown(const layout::ShmDriverShutdown& notice,
-                                     const base::Now& now) {
-  machine_.on_shutdown(notice, now.mono);
-  carry_out(now.mono);
-}
-
-void AttachAgent::on_announce(const layout::ShmPoolAnnounce& announce, Nanos,
-                              const base::Now& now) {
-  machine_.on_announce(announce, now.mono);
-  carry_out(now.mono);
-}
-
-int AttachAgent::carry_out(Nanos now) {
-  int work = 0;
-  for (; const std::optional<attach::AttachAction> action = machine_.next_action(); ++work) {
+void AttachAgent::carry_out_all(Nanos now) {
+  while (const std::optional<attach::AttachAction> action = machine_.next_action()) {
     std::visit([&](const auto& each) { carry_out(each, now); }, *action);
   }
-  return work;
+  group_.place(*this);
 }
 
 void AttachAgent::carry_out(const attach::MapRegions&, Nanos now) {
-  machine_.on_mapped(user_.map(machine_.grant().plan), now);
+  machine_.on_mapped(user_.map(machine_.grant().plan, now), now);
 }
 
-void AttachAgent::carry_out(const attach::UnmapRegions& action, Nanos) {
-  user_.unmap(action.reason);
+void AttachAgent::carry_out(const attach::UnmapRegions& action, Nanos now) {
+  user_.unmap(action.reason, now);
 }
 
 void AttachAgent::carry_out(const attach::AttachReport& action, Nanos) {
@@ -112,9 +95,10 @@ void AttachAgent::carry_out(const attach::AttachReport& action, Nanos) {
 
 template <class Message>
 void AttachAgent::carry_out(const Message& message, Nanos now) {
-  const bus::OfferStatus status =
-      control_ == nullptr ? bus::OfferStatus::kClosed : control_->send_to_driver(message);
-  machine_.on_sent(result_of(status), now);
+  machine_.on_sent(result_of(group_.driver_.send_to_driver(message)), now);
+  if (const std::int64_t correlation_id = correlation_of(message); correlation_id != 0) {
+    group_.place_requests(*this, correlation_id);
+  }
 }
 
 }  // namespace tensorpool::inline v0::agents

@@ -102,11 +102,6 @@ bus::OfferStatus ControlBus::offer(bus::PublicationLink& link, const M& message)
   return status ? *status : bus::OfferStatus::kError;
 }
 
-template bus::OfferStatus ControlBus::offer(bus::PublicationLink&, const layout::ShmAttachRequest&);
-template bus::OfferStatus ControlBus::offer(bus::PublicationLink&,
-                                            const layout::ShmLeaseKeepalive&);
-template bus::OfferStatus ControlBus::offer(bus::PublicationLink&, const layout::ShmDetachRequest&);
-
 template <class M>
 bool ControlBus::send(bus::PublicationLink& link, const M& message) {
   const bus::OfferStatus status = offer(link, message);
@@ -122,6 +117,18 @@ bool ControlBus::is_of_driver(std::span<const std::byte> bytes) noexcept {
 bool ControlBus::is_control_connected() noexcept {
   bus::ExclusivePublication* const out = control_out_.current();
   return out != nullptr && out->is_connected() && control_in_.current() != nullptr;
+}
+
+bus::OfferStatus ControlBus::send_to_driver(const layout::ShmAttachRequest& message) {
+  return offer(control_out_, message);
+}
+
+bus::OfferStatus ControlBus::send_to_driver(const layout::ShmLeaseKeepalive& message) {
+  return offer(control_out_, message);
+}
+
+bus::OfferStatus ControlBus::send_to_driver(const layout::ShmDetachRequest& message) {
+  return offer(control_out_, message);
 }
 
 bool ControlBus::send_control(const layout::ConsumerHello& message) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "agents/request_sender.hpp"
 #include "base/clock.hpp"
 #include "bus/link.hpp"
 #include "codec/codec.hpp"
@@ -19,7 +20,8 @@
 
 namespace tensorpool::inline v0::agents {
 
-/// Receives the messages of schema 900 that concern control work. Each has an empty default.
+/// Receives the messages that concern control work. Each has an empty default. A client that has
+/// many of a kind gives the bus one listener that knows whom a message concerns (AttachGroup).
 class ControlListener {
  public:
   ControlListener() = default;
@@ -34,10 +36,7 @@ class ControlListener {
   virtual void on_config(const layout::ConsumerConfig&, const base::Now&) {}
   virtual void on_control_response(const layout::ControlResponse&, const base::Now&) {}
 
-  // From a driver (schema 901). A response goes to whoever expects it; one that nobody expects to
-  // the first listener that attaches.
-  [[nodiscard]] virtual bool attaches() const { return false; }
-  [[nodiscard]] virtual bool expects(std::int64_t /*correlation_id*/) const { return false; }
+  // From a driver (schema 901).
   virtual void on_attach_response(const layout::ShmAttachResponse&, const base::Now&) {}
   /// It could not be decoded, or is of a later version; `code` where that could be read (D4, D16).
   virtual void on_bad_attach_response(std::int64_t /*correlation_id*/,
@@ -50,7 +49,7 @@ class ControlListener {
   virtual void on_bad_driver_message() {}
 };
 
-class ControlBus {
+class ControlBus final : public RequestSender {
  public:
   struct Counters {
     std::uint64_t malformed_messages = 0;   ///< §1.2
@@ -95,13 +94,10 @@ class ControlBus {
   [[nodiscard]] bool send_announce(const layout::ShmPoolAnnounce& message);
   [[nodiscard]] bool send_metadata(const layout::DataSourceAnnounce& message);
 
-  /// True when a driver that listens on the control stream could hear us (D305).
-  [[nodiscard]] bool is_control_connected() noexcept;
-  /// Sends one request to the driver.
-  template <class M>
-  [[nodiscard]] bus::OfferStatus send_to_driver(const M& message) {
-    return offer(control_out_, message);
-  }
+  [[nodiscard]] bool is_control_connected() noexcept override;
+  [[nodiscard]] bus::OfferStatus send_to_driver(const layout::ShmAttachRequest& message) override;
+  [[nodiscard]] bus::OfferStatus send_to_driver(const layout::ShmLeaseKeepalive& message) override;
+  [[nodiscard]] bus::OfferStatus send_to_driver(const layout::ShmDetachRequest& message) override;
 
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 
@@ -130,7 +126,9 @@ class ControlBus {
                          Listeners&& for_each_listener) {
     const auto message = codec::decode<codec::DriverEvent>(bytes, scratch_);
     if (message) {
-      std::visit([&](const auto& body) { deliver(body, now, for_each_listener); }, *message);
+      for_each_listener([&](ControlListener& listener) {
+        std::visit([&](const auto& body) { deliver(listener, body, now); }, *message);
+      });
       return;
     }
     const Errc code = message.error().code;
@@ -144,42 +142,28 @@ class ControlBus {
     const std::optional<std::int32_t> response_code =
         code == Errc::kMalformedMessage ? codec::peek_response_code(bytes) : std::nullopt;
     for_each_listener([&](ControlListener& listener) {
-      if (correlation_id && listener.expects(*correlation_id)) {
+      if (correlation_id) {
         listener.on_bad_attach_response(*correlation_id, response_code, message.error(), now);
-      } else if (listener.attaches()) {
+      } else {
         listener.on_bad_driver_message();
       }
     });
   }
-  template <class Listeners>
-  static void deliver(const layout::ShmLeaseRevoked& m, const base::Now& now, Listeners&& each) {
-    each([&](ControlListener& to) { to.on_lease_revoked(m, now); });
+
+  static void deliver(ControlListener& to, const layout::ShmLeaseRevoked& m, const base::Now& now) {
+    to.on_lease_revoked(m, now);
   }
-  template <class Listeners>
-  static void deliver(const layout::ShmDriverShutdown& m, const base::Now& now, Listeners&& each) {
-    each([&](ControlListener& to) { to.on_driver_shutdown(m, now); });
+  static void deliver(ControlListener& to, const layout::ShmDriverShutdown& m,
+                      const base::Now& now) {
+    to.on_driver_shutdown(m, now);
   }
-  template <class Listeners>
-  static void deliver(const layout::ShmDetachResponse& m, const base::Now& now, Listeners&& each) {
-    if (ControlListener* const to = receiver_of(m.correlation_id, each)) {
-      to->on_detach_response(m, now);
-    }
+  static void deliver(ControlListener& to, const layout::ShmDetachResponse& m,
+                      const base::Now& now) {
+    to.on_detach_response(m, now);
   }
-  template <class Listeners>
-  static void deliver(const layout::ShmAttachResponse& m, const base::Now& now, Listeners&& each) {
-    if (ControlListener* const to = receiver_of(m.correlation_id, each)) {
-      to->on_attach_response(m, now);
-    }
-  }
-  template <class Listeners>
-  [[nodiscard]] static ControlListener* receiver_of(std::int64_t correlation_id, Listeners&& each) {
-    ControlListener* expecting = nullptr;
-    ControlListener* any = nullptr;
-    each([&](ControlListener& listener) {
-      expecting = listener.expects(correlation_id) ? &listener : expecting;
-      any = any == nullptr && listener.attaches() ? &listener : any;
-    });
-    return expecting != nullptr ? expecting : any;
+  static void deliver(ControlListener& to, const layout::ShmAttachResponse& m,
+                      const base::Now& now) {
+    to.on_attach_response(m, now);
   }
 
   static void deliver(ControlListener& to, const layout::ShmPoolAnnounce& m, Nanos joined_at,

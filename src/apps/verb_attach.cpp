@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "agents/attach_agent.hpp"
+#include "agents/attach_group.hpp"
 #include "agents/idle.hpp"
 #include "apps/console.hpp"
 #include "apps/driver_link.hpp"
@@ -71,13 +71,14 @@ struct AttachOptions {
 /// The client, and what it has said.
 class BareClient {
  public:
-  BareClient(const AttachOptions& options, os::RegionPolicy policy,
+  BareClient(agents::AttachGroup& group, const AttachOptions& options, os::RegionPolicy policy,
              const attach::AttachMachine::Options& lease)
       : options_(options),
         policy_(std::move(policy)),
-        agent_(lease, {.map = [this](const auto& plan) { return map(plan); },
-                       .unmap = [this](UnmapReason) { regions_.reset(); },
-                       .report = [this](const auto& report, auto text) { say(report, text); }}) {}
+        agent_(group, lease,
+               {.map = [this](const auto& plan, Nanos) { return map(plan); },
+                .unmap = [this](UnmapReason, Nanos) { regions_.reset(); },
+                .report = [this](const auto& report, auto text) { say(report, text); }}) {}
 
   [[nodiscard]] agents::AttachAgent& agent() noexcept { return agent_; }
   [[nodiscard]] bool was_attached() const noexcept { return attached_at_.has_value(); }
@@ -182,7 +183,8 @@ class BareClient {
 
 /// Runs until the hold is over, Ctrl-C, or nothing more will happen; then gives the lease back.
 void run_client(BareClient& client, bus::Client& connection, agents::ControlBus& control,
-                const AttachOptions& options, const std::atomic<bool>& stop) {
+                agents::AttachGroup& group, const AttachOptions& options,
+                const std::atomic<bool>& stop) {
   const os::SystemClock clock;
   agents::Idle idle{{}};
   const Nanos hold = from_seconds(options.hold_seconds);
@@ -197,9 +199,8 @@ void run_client(BareClient& client, bus::Client& connection, agents::ControlBus&
       client.agent().close(now.mono);
     }
     int work = connection.do_work(now.mono);
-    work += control.do_work(
-        now, [&](auto&& give) { give(static_cast<agents::ControlListener&>(client.agent())); });
-    idle.idle(work + client.agent().do_work(control, now.mono));
+    work += control.do_work(now, [&](auto&& give) { give(group); });
+    idle.idle(work + group.do_work(now.mono));
   }
 }
 
@@ -240,8 +241,9 @@ ExitCode run_attach(const AttachOptions& options) {
   if (const Status fine = attach::AttachMachine::check(lease); !fine) {
     return failed(fine.error());
   }
-  BareClient client(options, std::move(*policy), lease);
-  run_client(client, *connection, **control, options, stop);
+  agents::AttachGroup group(**control);
+  BareClient client(group, options, std::move(*policy), lease);
+  run_client(client, *connection, **control, group, options, stop);
   return client.was_attached() ? ExitCode::kFine : ExitCode::kFailed;
 }
 
