@@ -36,7 +36,7 @@ endif()
 
 set(TENSORPOOL_SANITIZE "" CACHE STRING "Sanitizers, as given to -fsanitize=")
 if(TENSORPOOL_SANITIZE)
-  add_compile_options(-fsanitize=${TENSORPOOL_SANITIZE} -fno-omit-frame-pointer -g)
+  add_compile_options(-fsanitize=${TENSORPOOL_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${TENSORPOOL_SANITIZE})
   if(TENSORPOOL_SANITIZE MATCHES "undefined")
     add_compile_options(-fno-sanitize-recover=all)
@@ -44,10 +44,7 @@ if(TENSORPOOL_SANITIZE)
 endif()
 
 option(TENSORPOOL_FUZZ "Build the fuzz targets with libFuzzer (clang)" OFF)
-if(TENSORPOOL_FUZZ)
-  add_compile_options(-fsanitize=fuzzer-no-link)
-endif()
-
+set(TENSORPOOL_FUZZ_OPTIONS $<$<BOOL:${TENSORPOOL_FUZZ}>:-fsanitize=fuzzer-no-link>)  # of what is fuzzed, not of tests
 option(TENSORPOOL_COVERAGE "Instrument for coverage" OFF)
 if(TENSORPOOL_COVERAGE)
   add_compile_options(--coverage)

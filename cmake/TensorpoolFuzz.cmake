@@ -1,4 +1,4 @@
-# Fuzz targets. With TENSORPOOL_FUZZ (preset fuzz, clang) each is a libFuzzer binary and its test a short run; in every
+# Fuzz targets. With TENSORPOOL_FUZZ (preset asan, clang) each is a libFuzzer binary and its test a short run; in every
 # other preset it is a program that replays the corpus and seeded mutations of it, so that the targets never rot.
 # Label: fuzz-smoke.
 
@@ -18,6 +18,7 @@ function(tensorpool_fuzz name)
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/fuzz")
   list(TRANSFORM arg_USES PREPEND tensorpool_)
   target_link_libraries(${target} PRIVATE tensorpool_flags tensorpool_base ${arg_USES} ${arg_LINK})
+  target_compile_options(${target} PRIVATE ${TENSORPOOL_FUZZ_OPTIONS})
   if(TENSORPOOL_FUZZ)
     target_link_options(${target} PRIVATE -fsanitize=fuzzer)
   endif()

@@ -1,54 +1,13 @@
-#include "apps/verb_codec.hpp"
-
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "apps/codec_json.hpp"
+#include "apps/messages/convert_lines.hpp"
 #include "apps/verbs.hpp"
 
 namespace tensorpool::inline v0::apps {
-namespace {
-
-std::string_view trimmed(std::string_view line) noexcept {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const std::size_t first = line.find_first_not_of(kBlank);
-  return first == std::string_view::npos
-             ? std::string_view{}
-             : line.substr(first, line.find_last_not_of(kBlank) - first + 1);
-}
-
-bool convert(const CodecOptions& options, std::string_view message, std::ostream& out) {
-  const bool decode = options.direction == CodecDirection::kDecode;
-  const auto result = decode ? message_hex_to_json(message) : message_json_to_hex(message);
-  if (!result) {
-    out << error_to_json(result.error()) << '\n';
-  } else if (!decode && options.json) {
-    out << R"({"v":1,"hex":")" << *result << "\"}\n";
-  } else {
-    out << *result << '\n';
-  }
-  return result.has_value();
-}
-
-}  // namespace
-
-int run_codec(const CodecOptions& options, std::istream& in, std::ostream& out) {
-  bool all_fine = true;
-  for (const std::string& message : options.messages) {
-    all_fine = convert(options, trimmed(message), out) && all_fine;
-  }
-  std::string line;
-  while (options.messages.empty() && out && std::getline(in, line)) {
-    if (const std::string_view message = trimmed(line); !message.empty()) {
-      all_fine = convert(options, message, out) && all_fine;
-    }
-  }
-  return all_fine ? 0 : 1;
-}
 
 void add_codec(CLI::App& tp, Action& action) {
   struct Arguments {
@@ -73,8 +32,8 @@ A malformed message gives {"error": …} in its place, and exit code 1.)");
     sub.callback([arguments, &action] {
       action = [arguments] {
         arguments->codec.messages = arguments->messages;
-        return run_codec(arguments->codec, std::cin, std::cout) == 0 ? ExitCode::kFine
-                                                                     : ExitCode::kFailed;
+        return convert_lines(arguments->codec, std::cin, std::cout) == 0 ? ExitCode::kFine
+                                                                         : ExitCode::kFailed;
       };
     });
   };

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "apps/codec_json.hpp"
 #include "apps/console.hpp"
+#include "apps/messages/codec_json.hpp"
 #include "apps/output.hpp"
 #include "apps/verbs.hpp"
 #include "core/region/uri.hpp"

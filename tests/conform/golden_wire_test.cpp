@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "apps/codec_json.hpp"
+#include "apps/messages/codec_json.hpp"
 #include "support/golden.hpp"
 #include "support/requirement.hpp"
 

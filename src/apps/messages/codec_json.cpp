@@ -1,4 +1,4 @@
-#include "apps/codec_json.hpp"
+#include "apps/messages/codec_json.hpp"
 
 #include <algorithm>
 #include <cstddef>

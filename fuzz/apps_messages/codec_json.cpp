@@ -1,5 +1,5 @@
 // `tp codec` in both directions: what is accepted comes back the same.
-#include "apps/codec_json.hpp"
+#include "apps/messages/codec_json.hpp"
 
 #include <string>
 #include <string_view>

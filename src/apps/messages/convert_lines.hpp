@@ -1,4 +1,5 @@
-// `tp codec decode|encode`: messages as hex, one a line, to JSON and back.
+// Messages as hex, one a line, to JSON and back: what `tp codec` does.
+// Thread contract: a free function; it reads and writes the streams that it is given.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,6 @@ struct CodecOptions {
 
 /// Writes one line for each message: the result or {"error":…}. Returns the exit code: 0, or 1 when
 /// a message was malformed.
-[[nodiscard]] int run_codec(const CodecOptions& options, std::istream& in, std::ostream& out);
+[[nodiscard]] int convert_lines(const CodecOptions& options, std::istream& in, std::ostream& out);
 
 }  // namespace tensorpool::inline v0::apps

@@ -1,5 +1,5 @@
 // `tp codec` below its command line. Every message both ways is in tests/conform.
-#include "apps/codec_json.hpp"
+#include "apps/messages/codec_json.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/verb_codec.hpp"
+#include "apps/messages/convert_lines.hpp"
 #include "support/requirement.hpp"
 
 namespace tensorpool::apps {
@@ -120,10 +120,10 @@ TEST(CodecJson, errors_name_code_subject_and_fix) {
   EXPECT_EQ(got["limit"], 8);
 }
 
-TEST(RunCodec, converts_each_line_and_reports_malformed_ones_in_place) {
+TEST(ConvertLines, converts_each_line_and_reports_malformed_ones_in_place) {
   std::istringstream in(std::string(kQosHex) + "\r\n\nbad\n" + kQosHex);
   std::ostringstream out;
-  EXPECT_EQ(run_codec({}, in, out), 1);
+  EXPECT_EQ(convert_lines({}, in, out), 1);
   std::istringstream lines(out.str());
   std::vector<json> got;
   for (std::string line; std::getline(lines, line);) {
@@ -135,16 +135,18 @@ TEST(RunCodec, converts_each_line_and_reports_malformed_ones_in_place) {
   EXPECT_EQ(got[2], got[0]);
 }
 
-TEST(RunCodec, arguments_are_taken_instead_of_the_input) {
+TEST(ConvertLines, arguments_are_taken_instead_of_the_input) {
   const std::vector<std::string> messages = {qos().dump()};
   std::istringstream in("not read");
   std::ostringstream out;
-  EXPECT_EQ(run_codec({.direction = CodecDirection::kEncode, .messages = messages}, in, out), 0);
+  EXPECT_EQ(convert_lines({.direction = CodecDirection::kEncode, .messages = messages}, in, out),
+            0);
   EXPECT_EQ(out.str(), std::string(kQosHex) + "\n");
   out.str("");
-  EXPECT_EQ(run_codec({.direction = CodecDirection::kEncode, .json = true, .messages = messages},
-                      in, out),
-            0);
+  EXPECT_EQ(
+      convert_lines({.direction = CodecDirection::kEncode, .json = true, .messages = messages}, in,
+                    out),
+      0);
   EXPECT_EQ(json::parse(out.str())["hex"], kQosHex);
 }
 
