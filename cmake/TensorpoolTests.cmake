@@ -8,6 +8,21 @@ foreach(label IN LISTS TENSORPOOL_LABELS)
   add_custom_target(tests-${label})
 endforeach()
 
+# The test framework takes longer to read than most tests. ccache does better where it is: it finds its way over worktrees.
+if(CMAKE_CXX_COMPILER_LAUNCHER)
+  set(reads_again OFF)
+else()
+  set(reads_again ON)
+endif()
+option(TENSORPOOL_TEST_PCH "Precompile the headers of the test framework" ${reads_again})
+if(TENSORPOOL_TEST_PCH)
+  file(WRITE "${CMAKE_BINARY_DIR}/test_framework.cpp" "int main() {}\n")
+  add_executable(test_framework EXCLUDE_FROM_ALL "${CMAKE_BINARY_DIR}/test_framework.cpp")
+  target_link_libraries(test_framework PRIVATE tensorpool_flags GTest::gmock GTest::gtest_main)
+  target_precompile_headers(test_framework PRIVATE
+    <gmock/gmock.h> <gtest/gtest.h> <chrono> <filesystem> <fstream> <functional> <map> <optional> <random> <span> <thread> <variant>)
+endif()
+
 # tensorpool_test_folders(): adds each folder, named after a layer or a part of one: core_region holds tests of
 # src/core/region. Without Aeron, those of layers that are not built are left out.
 macro(tensorpool_test_folders)
@@ -43,6 +58,9 @@ function(tensorpool_test name)
   foreach(used IN LISTS arg_USES)
     target_link_libraries(${name} PRIVATE tensorpool_${used})
   endforeach()
+  if(TENSORPOOL_TEST_PCH)
+    target_precompile_headers(${name} REUSE_FROM test_framework)
+  endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}")
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
