@@ -50,3 +50,8 @@ if(TENSORPOOL_COVERAGE)
   add_compile_options(--coverage)
   add_link_options(--coverage)
 endif()
+
+option(TENSORPOOL_KILLPOINTS "Points at which a process can be made to die (tests)" OFF)
+if(TENSORPOOL_KILLPOINTS)
+  add_compile_definitions(TP_KILLPOINTS)
+endif()

@@ -3,7 +3,7 @@
 find_package(GTest REQUIRED)
 find_package(rapidcheck REQUIRED)
 
-set(TENSORPOOL_LABELS unit prop model sim stress e2e fuzz-smoke bench-smoke install slow tsan)
+set(TENSORPOOL_LABELS unit prop model sim stress e2e fuzz-smoke bench-smoke chaos install slow tsan)
 foreach(label IN LISTS TENSORPOOL_LABELS)
   add_custom_target(tests-${label})
 endforeach()

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "agents/attach_group.hpp"
+#include "base/kill_point.hpp"
 #include "os/entropy.hpp"
 
 namespace tensorpool::inline v0::agents {
@@ -82,11 +83,16 @@ void AttachAgent::carry_out_all(Nanos now) {
 }
 
 void AttachAgent::carry_out(const attach::MapRegions&, Nanos now) {
-  machine_.on_mapped(user_.map(machine_.grant().plan, now), now);
+  TP_KILLPOINT("client.map.wanted");
+  const Status mapped = user_.map(machine_.grant().plan, now);
+  TP_KILLPOINT("client.map.done");
+  machine_.on_mapped(mapped, now);
 }
 
 void AttachAgent::carry_out(const attach::UnmapRegions& action, Nanos now) {
+  TP_KILLPOINT("client.unmap.wanted");
   user_.unmap(action.reason, now);
+  TP_KILLPOINT("client.unmap.done");
 }
 
 void AttachAgent::carry_out(const attach::AttachReport& action, Nanos) {
@@ -95,7 +101,10 @@ void AttachAgent::carry_out(const attach::AttachReport& action, Nanos) {
 
 template <class Message>
 void AttachAgent::carry_out(const Message& message, Nanos now) {
-  machine_.on_sent(result_of(group_.driver_.send_to_driver(message)), now);
+  TP_KILLPOINT("client.send.wanted");
+  const bus::OfferStatus sent = group_.driver_.send_to_driver(message);
+  TP_KILLPOINT("client.send.done");
+  machine_.on_sent(result_of(sent), now);
   if (const std::int64_t correlation_id = correlation_of(message); correlation_id != 0) {
     group_.place_requests(*this, correlation_id);
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/kill_point.hpp"
+
 namespace tensorpool::inline v0::agents {
 
 using core::attach::AttachMachine;
@@ -42,6 +44,7 @@ Nanos AttachGroup::next_deadline() const noexcept {
 
 void AttachGroup::on_attach_response(const layout::ShmAttachResponse& response,
                                      const base::Now& now) {
+  TP_KILLPOINT("client.attach.response");
   if (AttachAgent* const agent = receiver_of(response.correlation_id)) {
     agent->tell(now.mono, [&](AttachMachine& machine) { machine.on_response(response, now.mono); });
   }
@@ -59,6 +62,7 @@ void AttachGroup::on_bad_attach_response(std::int64_t correlation_id,
 
 void AttachGroup::on_detach_response(const layout::ShmDetachResponse& response,
                                      const base::Now& now) {
+  TP_KILLPOINT("client.detach.response");
   if (AttachAgent* const agent = receiver_of(response.correlation_id)) {
     agent->tell(now.mono, [&](AttachMachine& machine) { machine.on_detach_response(response); });
   }
@@ -69,7 +73,9 @@ void AttachGroup::on_lease_revoked(const layout::ShmLeaseRevoked& notice, const 
   // Somebody has to count one that makes no sense (D167).
   AttachAgent* const agent = found != by_lease_.end() ? found->second : receiver_of(0);
   if (agent != nullptr) {
+    TP_KILLPOINT("client.revoked");
     agent->tell(now.mono, [&](AttachMachine& machine) { machine.on_revoked(notice, now.mono); });
+    TP_KILLPOINT("client.revoked.judged");
   }
 }
 

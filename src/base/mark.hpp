@@ -13,21 +13,11 @@
 
 #if defined(TP_SIMULATION)
 
-#include <cstddef>
 #include <cstdint>
 
-namespace tensorpool::inline v0::base::simulation {
+#include "base/site_name.hpp"
 
-/// A string literal as a template argument.
-template <std::size_t kBytes>
-struct SiteName {
-  char text[kBytes]{};
-  consteval SiteName(const char (&name)[kBytes]) noexcept {  // NOLINT: implicit by design
-    for (std::size_t k = 0; k < kBytes; ++k) {
-      text[k] = name[k];
-    }
-  }
-};
+namespace tensorpool::inline v0::base::simulation {
 
 /// One mark. All marks of a program are listed before main() runs, hit or not.
 struct Mark {

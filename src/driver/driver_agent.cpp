@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/kill_point.hpp"
+
 namespace tensorpool::inline v0::driver {
 
 namespace core_driver = core::driver;
@@ -83,13 +85,19 @@ Status DriverAgent::revoke(std::uint64_t lease_id, std::string_view text, Nanos 
 
 void DriverAgent::handle(const Request& request, Nanos now) {
   if (const auto* const attach = std::get_if<layout::ShmAttachRequest>(&request)) {
+    TP_KILLPOINT("driver.attach.request");
     machine_->on_attach(*attach, now);
+    TP_KILLPOINT("driver.attach.judged");
   } else if (const auto* const keepalive = std::get_if<layout::ShmLeaseKeepalive>(&request)) {
     machine_->on_keepalive(*keepalive, now);
+    TP_KILLPOINT("driver.keepalive");
   } else if (const auto* const detach = std::get_if<layout::ShmDetachRequest>(&request)) {
+    TP_KILLPOINT("driver.detach.request");
     machine_->on_detach(*detach, now);
+    TP_KILLPOINT("driver.detach.judged");
   } else if (const auto* const end = std::get_if<layout::ShmDriverShutdownRequest>(&request)) {
     machine_->on_shutdown_request(*end, now);
+    TP_KILLPOINT("driver.shutdown.judged");
   } else {
     machine_->on_unsupported_version(std::get<LaterAttachRequest>(request).correlation_id, now);
   }
@@ -111,7 +119,9 @@ void DriverAgent::take(Provisioned result, Nanos now) {
         "stream " + std::to_string(result.outcome.stream_id) +
             ": no new epoch: " + core_driver::provision_detail(result.outcome.regions.error()));
   }
+  TP_KILLPOINT("driver.provisioned");
   machine_->on_provisioned(std::move(result.outcome), now);
+  TP_KILLPOINT("driver.provisioned.judged");
 }
 
 void DriverAgent::take(const Collected& result, Nanos) {
@@ -155,25 +165,35 @@ void DriverAgent::carry_out_all(Nanos now) {
 
 void DriverAgent::carry_out(const core_driver::AttachAnswer& action, Nanos now) {
   log(LogLevel::kInfo, audit_line(action));
+  TP_KILLPOINT("driver.attach.unanswered");
   bus_->send(action.response, action.received_at, now);
+  TP_KILLPOINT("driver.attach.answered");
 }
 
 void DriverAgent::carry_out(const core_driver::DetachAnswer& action, Nanos now) {
   log(LogLevel::kInfo, audit_line(action));
+  TP_KILLPOINT("driver.detach.unanswered");
   bus_->send(action.response, action.received_at, now);
+  TP_KILLPOINT("driver.detach.answered");
 }
 
 void DriverAgent::carry_out(const core_driver::LeaseNotice& action, Nanos now) {
   log(LogLevel::kInfo, audit_line(action));
+  TP_KILLPOINT("driver.notice.unsent");
   bus_->send(action.notice, now);
+  TP_KILLPOINT("driver.notice.sent");
 }
 
 void DriverAgent::carry_out(const core_driver::Announce& action, Nanos now) {
+  TP_KILLPOINT("driver.announce.unsent");
   bus_->send(action.message, now);
+  TP_KILLPOINT("driver.announce.sent");
 }
 
 void DriverAgent::carry_out(const core_driver::ShutdownNotice& action, Nanos now) {
+  TP_KILLPOINT("driver.shutdown.unsent");
   bus_->send(action.message, now);
+  TP_KILLPOINT("driver.shutdown.sent");
 }
 
 void DriverAgent::carry_out(const core_driver::VerifyEpoch& action, Nanos) {
@@ -184,6 +204,7 @@ void DriverAgent::carry_out(const core_driver::VerifyEpoch& action, Nanos) {
 
 void DriverAgent::carry_out(const core_driver::RefreshActivity& action, Nanos now) {
   keeper_->carry_out(action, now);
+  TP_KILLPOINT("driver.activity");
 }
 
 void DriverAgent::carry_out(const core_driver::RemoveOwnEpochs& action, Nanos) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/kill_point.hpp"
+
 namespace tensorpool::inline v0::driver {
 
 namespace core_driver = core::driver;
@@ -65,6 +67,7 @@ void EpochKeeper::carry_out(const core_driver::CancelProvisioning& action) {
 void EpochKeeper::carry_out(const core_driver::RetireEpoch& action) {
   const auto found = epochs_.find({action.stream_id, action.epoch});
   if (found != epochs_.end()) {
+    TP_KILLPOINT("driver.retire");
     add(DiscardTask{.epoch = std::move(found->second)});
     epochs_.erase(found);
   }
@@ -96,6 +99,7 @@ void EpochKeeper::carry_out(const core_driver::RefreshActivity& action, Nanos no
 
 std::vector<core_driver::CollectOutcome> EpochKeeper::carry_out(
     const core_driver::RemoveOwnEpochs&) {
+  TP_KILLPOINT("driver.shutdown.files");
   epochs_.clear();
   return os::remove_provisioned(*store_);
 }

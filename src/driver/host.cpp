@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "admin/ask.hpp"
+#include "base/kill_point.hpp"
 #include "core/driver/lease_table.hpp"
 #include "os/directory.hpp"
 #include "os/entropy.hpp"
@@ -55,6 +56,7 @@ Result<std::unique_ptr<Host>> Host::start(Options options) {
   if (!client) {
     return fail(client.error());
   }
+  TP_KILLPOINT("driver.start.media_driver");
   std::unique_ptr<Host> host(new Host(std::move(options), std::move(*media), std::move(*client)));
   if (const Status begun = host->begin(); !begun) {
     return fail(begun.error());
@@ -74,6 +76,7 @@ Status Host::begin() {
   if (!admin) {
     return fail(admin.error());
   }
+  TP_KILLPOINT("driver.start.admin");
   const std::uint64_t first_lease_id =
       os::entropy() % core::driver::LeaseTable::kFirstIdMax + 1;  // D130
   Result<std::unique_ptr<DriverAgent>> agent =
@@ -87,6 +90,7 @@ Status Host::begin() {
     return fail(agent.error());
   }
   agent_ = std::move(*agent);
+  TP_KILLPOINT("driver.start.agent");
   for (const Nanos end = clock_.mono() + options_.patience; !agent_->is_ready();) {
     if (cycle(clock_.mono()) == 0) {
       std::this_thread::sleep_for(kRest);  // the media driver's turn
@@ -95,6 +99,7 @@ Status Host::begin() {
       return fail(Errc::kTimeout, client_.aeron_dir() + ": control endpoint of the driver");
     }
   }
+  TP_KILLPOINT("driver.start.ready");
   if (options_.threading == Threading::kInvoked) {
     return {};
   }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "admin/request.hpp"
+#include "base/kill_point.hpp"
 #include "layout/limits.hpp"
 #include "os/text_file.hpp"
 
@@ -72,7 +73,9 @@ Status StreamBook::write() const {
   for (const auto& [name, id] : ids_) {
     text += name + " " + std::to_string(id) + "\n";
   }
-  return os::replace_text_file(path_, text, kMode);
+  const Status replaced = os::replace_text_file(path_, text, kMode);
+  TP_KILLPOINT("driver.names.replaced");
+  return replaced;
 }
 
 }  // namespace tensorpool::inline v0::driver

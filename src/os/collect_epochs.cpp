@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/kill_point.hpp"
 #include "core/driver/collect_rules.hpp"
 #include "core/region/directories.hpp"
 #include "layout/superblock.hpp"
@@ -71,6 +72,7 @@ class Collection {
     if (!existing) {
       return fail(existing.error());
     }
+    TP_KILLPOINT("driver.collect.begin");
     CollectOutcome outcome{.stream_id = stream_.stream_id(),
                            .known_epoch = existing->empty() ? 0 : existing->back()};
     for (const std::uint64_t epoch : *existing) {
@@ -156,6 +158,7 @@ Result<CollectOutcome> collect_epochs(ManagedStream& stream, const PolicySetting
   } else {
     outcome = fail(opened.error());
   }
+  TP_KILLPOINT("driver.collect.done");
   if (outcome && !request.dry_run) {
     for (const std::uint64_t epoch : outcome->removed) {
       stream.forget(epoch);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/atomics.hpp"
+#include "base/kill_point.hpp"
 #include "base/reason.hpp"
 #include "core/region/directories.hpp"
 #include "core/region/superblock.hpp"
@@ -98,8 +99,10 @@ OldEpoch::Removal OldEpoch::remove() const {
     if (calls_->unlinkat(directory_.fd.get(), entry.c_str(), 0) != 0) {
       removal.refused.push_back({.name = entry, .os_errno = errno});
     }
+    TP_KILLPOINT("driver.collect.file");
   }
   if (removal.refused.empty() && foreign_.empty()) {
+    TP_KILLPOINT("driver.collect.files");
     removal.complete =
         calls_->unlinkat(stream_directory_->fd.get(), name_.c_str(), AT_REMOVEDIR) == 0;
     if (!removal.complete) {

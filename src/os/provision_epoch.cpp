@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "base/kill_point.hpp"
 #include "base/reason.hpp"
 #include "core/region/directories.hpp"
 #include "core/region/uri.hpp"
@@ -119,6 +120,7 @@ Status ProvisionJob::open_directories() {
   if (!page) {
     return fail(page.error());
   }
+  TP_KILLPOINT("driver.provision.directories");
   page_bytes_ = *page;
   phase_ = Phase::kSpace;
   return {};
@@ -177,6 +179,7 @@ Status ProvisionJob::create_directory(Nanos now_mono) {
         EpochFiles::create(store.calls(), stream_.directory(), *epoch, store.directory_mode());
     if (files) {
       files_.emplace(*std::move(files));
+      TP_KILLPOINT("driver.provision.epoch_directory");
       return plan_regions();
     }
     if (files.error().code != Errc::kAlreadyExists) {
@@ -208,6 +211,7 @@ Status ProvisionJob::create_file() {
     return fail(created.error());
   }
   new_regions_.push_back(*std::move(created));
+  TP_KILLPOINT("driver.provision.file");
   next_region(Phase::kBlocks);
   return {};
 }
@@ -217,6 +221,7 @@ Status ProvisionJob::allocate_blocks() {
     return each_slice(&NewRegion::allocate, Phase::kMappings);
   }
   Status sized = new_regions_[region_].make_sparse();
+  TP_KILLPOINT("driver.provision.sparse");
   next_region(Phase::kMappings);
   return sized;
 }
@@ -226,6 +231,7 @@ Status ProvisionJob::map_file() {
   Status mapped = region.set_mode(stream_.store().file_mode()).and_then([&] {
     return region.map(/*populate=*/false);
   });
+  TP_KILLPOINT("driver.provision.mapped");
   next_region(prefault_ ? Phase::kTouch : mlock_ ? Phase::kLock : Phase::kSuperblocks);
   return mapped;
 }
@@ -236,6 +242,7 @@ Status ProvisionJob::store_superblock(Nanos now_mono) {
     return fail(region.error());
   }
   mapped_.push_back(*std::move(region));
+  TP_KILLPOINT("driver.provision.superblock");
   next_region(Phase::kDone);
   if (phase_ == Phase::kDone) {
     finish();
@@ -248,6 +255,7 @@ Status ProvisionJob::each_slice(Status (NewRegion::*work)(NewRegion::Slice) cons
   const std::uint64_t bytes =
       std::min(region.bytes() - offset_, std::max(kSliceBytes, page_bytes_));
   Status done = (region.*work)({.offset = offset_, .bytes = bytes});
+  TP_KILLPOINT("driver.provision.slice");
   offset_ += bytes;
   if (offset_ == region.bytes()) {
     next_region(next);
@@ -266,6 +274,7 @@ void ProvisionJob::next_region(Phase next) noexcept {
 void ProvisionJob::finish() {
   stream_.remember(files_->epoch());
   files_->keep();
+  TP_KILLPOINT("driver.provision.kept");
   files_.reset();
   new_regions_.clear();
   epoch_.emplace(OwnedEpoch(assemble(std::move(mapped_)), *outcome_.regions));

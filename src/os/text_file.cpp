@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 
+#include "base/kill_point.hpp"
 #include "os/unique_fd.hpp"
 
 namespace tensorpool::inline v0::os {
@@ -49,8 +50,10 @@ Status replace_text_file(const std::string& path, std::string_view text, mode_t 
   const std::string fresh = path + ".new";
   const UniqueFd file(
       ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode));
-  if (file && write_all(file.get(), text) && ::fsync(file.get()) == 0 &&
-      ::rename(fresh.c_str(), path.c_str()) == 0) {
+  TP_KILLPOINT("driver.names.opened");
+  const bool written = file && write_all(file.get(), text) && ::fsync(file.get()) == 0;
+  TP_KILLPOINT("driver.names.written");
+  if (written && ::rename(fresh.c_str(), path.c_str()) == 0) {
     return {};
   }
   const int reason = errno;

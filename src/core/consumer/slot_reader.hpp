@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "base/kill_point.hpp"
 #include "base/mark.hpp"
 #include "core/consumer/frame.hpp"
 #include "core/ring/slot_header.hpp"
@@ -88,10 +89,12 @@ class SlotReader {
       prefetch_ahead(seq, *pool);
     }
     ++counters.frames_ok;
+    TP_KILLPOINT("consumer.frame.taken");
     if (sink(static_cast<const Frame<Atom>&>(frame)) == Use::kDone &&
         !ring::unchanged_after_use<Atom>(*slot, seq)) [[unlikely]] {
       count_changed_after_use(counters, 1);
     }
+    TP_KILLPOINT("consumer.frame.used");
     return true;
   }
 

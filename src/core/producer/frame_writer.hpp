@@ -23,6 +23,7 @@
 #include <memory>
 #include <span>
 
+#include "base/kill_point.hpp"
 #include "base/prefetch.hpp"
 #include "core/copy.hpp"
 #include "core/ring/slot_header.hpp"
@@ -94,7 +95,9 @@ class FrameWriter {
     const ring::Stores stores =
         payload.size() >= kSelfStreamingBytes ? ring::Stores::kStreaming : ring::Stores::kOrdered;
     ring::begin_write<Atom>(*slot, seq, stores);
+    TP_KILLPOINT("producer.frame.in_progress");
     Copier::in(Memory::payload(pool, index), payload.data(), payload.size(), options_.copy_kind);
+    TP_KILLPOINT("producer.frame.payload");
     finish(slot, seq, index, pool, static_cast<std::uint32_t>(payload.size()), timestamp_ns,
            stores);
     oldest_open_ = next_seq_;
@@ -120,6 +123,7 @@ class FrameWriter {
     const std::uint32_t index = memory_->index_of(seq);
     const ring::PoolMemory& pool = memory_->pools[pool_index];
     ring::begin_write<Atom>(*memory_->slot(index), seq, stores_of(fill));
+    TP_KILLPOINT("producer.claim.taken");
     slots_[index].open = true;
     out = {.seq = seq,
            .epoch = options_.epoch,
@@ -278,7 +282,9 @@ class FrameWriter {
                   state.template_id == 0 ? layout::kSlotWords : layout::kSlotTensorEndWord);
       state.template_id = template_id_;
     }
+    TP_KILLPOINT("producer.frame.header");
     ring::commit_write<Atom>(*slot, seq);
+    TP_KILLPOINT("producer.frame.committed");
     last_timestamp_ns_ = timestamp_ns;
     committed_seq_ = seq;
     ++counters_.frames_published;

@@ -14,6 +14,7 @@
 #include <span>
 
 #include "base/atomics.hpp"
+#include "base/kill_point.hpp"
 #include "layout/limits.hpp"
 #include "layout/superblock.hpp"
 #include "tensorpool/types/error.hpp"
@@ -93,6 +94,7 @@ void store_superblock(SuperblockWords<Atom> words, const layout::Superblock& blo
     Atom::template store_relaxed<base::Edge::kMagicStore>(words[i], values[i]);
   }
   store_activity<Atom>(words, values[layout::kSuperblockActivityWord]);
+  TP_KILLPOINT("driver.provision.no_magic");
   Atom::template store_release<base::Edge::kMagicStore>(words[layout::kSuperblockMagicWord],
                                                         values[layout::kSuperblockMagicWord]);
 }

@@ -32,7 +32,7 @@ namespace {
   const bool is_user = where.user == 0 || (::setgroups(0, nullptr) == 0 &&
                                            ::setgid(where.user) == 0 && ::setuid(where.user) == 0);
   if (is_user) {
-    ::execv(TP_COMMAND, arguments);
+    ::execv(where.program.c_str(), arguments);
   }
   ::_exit(kNotStarted);
 }
@@ -51,6 +51,9 @@ TpProcess::TpProcess(const Arguments& arguments, const Surroundings& surrounding
   ::setenv("AERON_DIR", surroundings.aeron_dir.c_str(), 1);
   pid_ = ::fork();
   if (pid_ == 0) {
+    if (!surroundings_.kill_point.empty()) {
+      ::setenv("TENSORPOOL_KILLPOINT", surroundings_.kill_point.c_str(), 1);
+    }
     become_tp(pointers.data(), surroundings_, surroundings_.outputs + ".out",
               surroundings_.outputs + ".err");
   }

@@ -30,8 +30,10 @@ struct Surroundings {
   std::string outputs;    ///< prefix of the files that take standard output and standard error
   std::string aeron_dir;  ///< its AERON_DIR
   std::string input = "/dev/null";
-  bool broken_output = false;  ///< standard output is a pipe that nobody reads
-  uid_t user = 0;              ///< to become this one; 0: to stay who we are
+  bool broken_output = false;        ///< standard output is a pipe that nobody reads
+  uid_t user = 0;                    ///< to become this one; 0: to stay who we are
+  std::string kill_point = {};       ///< where to die, if compiled in (base/kill_point.hpp)
+  std::string program = TP_COMMAND;  ///< another one takes the same arguments
 };
 
 /// Exit code of a process that could not be started.
@@ -53,12 +55,11 @@ class TpProcess {
   void send(int signal) const;
   /// Stops it, and returns when it stands still.
   void stop() const;
+  [[nodiscard]] bool has_ended();
   /// Exit code, minus the number of the signal that killed it, or kNotStarted.
   int wait();
 
  private:
-  [[nodiscard]] bool has_ended();
-
   Surroundings surroundings_;
   pid_t pid_ = -1;
   int status_ = 0;
