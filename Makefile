@@ -69,6 +69,11 @@ soak: setup-test ## the ring lapped between two processes, OVERLAPPED=1000000000
 	@tools/build-preset release ring_processes_test
 	@TENSORPOOL_SOAK=$(OVERLAPPED) build/release/tests/stress/ring_processes_test
 
+.PHONY: chaos
+chaos: setup-test ## processes killed at every point that has one, or stopped, while others go on; many minutes
+	@tools/run-tests chaos
+	@tools/chaos-table
+
 .PHONY: bench
 bench: setup-test ## how fast it is on this machine: the pieces, then the whole beside its floors
 	@tools/build-preset release tensorpool_bench tp

@@ -1,0 +1,110 @@
+#include "chaos/observer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace tensorpool::chaos {
+namespace {
+
+constexpr auto kRest = std::chrono::microseconds(100);
+
+[[nodiscard]] std::string text_of(const ConsumerEvent& event) {
+  using Kind = ConsumerEvent::Kind;
+  switch (event.kind) {
+    case Kind::kDiscontinuity:
+      return "discontinuity (" + std::string(to_string(event.reason)) + ")";
+    case Kind::kLeaseLost:
+      return "lease lost (" + std::string(to_string(event.loss)) + ")";
+    case Kind::kBusLost:
+      return "bus lost";
+    case Kind::kBusBack:
+      return "bus back";
+    case Kind::kFallback:
+      return "fallback";
+    case Kind::kStreamFound:
+    case Kind::kMapped:
+    case Kind::kAttached:
+    case Kind::kAttachFailed:
+    case Kind::kDetached:
+    case Kind::kError:
+      break;  // steps on the way
+  }
+  return {};
+}
+
+}  // namespace
+
+Observer::Observer(const std::string& name, const std::string& aeron_dir,
+                   const std::string& shm_dir) {
+  auto client = Client::create(
+      {.mode = DeploymentMode::kDriver, .aeron_dir = aeron_dir, .allowed_base_dirs = {shm_dir}});
+  if (!client) {
+    ADD_FAILURE() << describe(client.error());
+    return;
+  }
+  client_.emplace(*std::move(client));
+  ConsumerOptions options;
+  options.name = name;
+  options.on_event = [this](const ConsumerEvent& event) { hear(event); };
+  auto consumer = client_->create_consumer(options);
+  if (!consumer) {
+    ADD_FAILURE() << describe(consumer.error());
+    return;
+  }
+  thread_ =
+      std::thread([this, polled = std::move(*consumer)]() mutable { run(std::move(polled)); });
+}
+
+Observer::~Observer() {
+  static_cast<void>(finish());
+}
+
+Observer::Findings Observer::finish() {
+  ending_ = true;
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+  client_.reset();
+  const std::lock_guard lock(mutex_);
+  findings_.frames = frames_;
+  findings_.told = told_;
+  return findings_;
+}
+
+void Observer::run(Consumer consumer) {
+  while (!ending_) {
+    if (consumer.poll([this](const FrameView& frame) { take(frame); }).frames == 0) {
+      std::this_thread::sleep_for(kRest);
+    }
+    findings_.unbalanced += identity_.holds(consumer) ? 0U : 1U;
+  }
+}
+
+void Observer::take(const FrameView& frame) {
+  const bool known = epoch_ == frame.epoch();
+  findings_.backwards +=
+      frame.epoch() < epoch_ || (known && frame.seq() <= last_seq_ && frames_ != 0) ? 1U : 0U;
+  const bool right = ramp_.check(frame.info(), frame.bytes(), frame.epoch(), frame.seq()) ==
+                     apps::RampCheck::Verdict::kRight;
+  findings_.torn += !right && frame.still_valid() ? 1U : 0U;
+  const Clock::time_point now = Clock::now();
+  if (frames_ != 0) {
+    findings_.silence = std::max(findings_.silence, now - last_frame_at_.load());
+  }
+  last_frame_at_ = now;
+  last_seq_ = frame.seq();
+  epoch_ = frame.epoch();
+  ++frames_;
+}
+
+void Observer::hear(const ConsumerEvent& event) {
+  std::string text = text_of(event);
+  const std::lock_guard lock(mutex_);
+  if (!text.empty() && std::find(told_.begin(), told_.end(), text) == told_.end()) {
+    told_.push_back(std::move(text));
+  }
+}
+
+}  // namespace tensorpool::chaos
