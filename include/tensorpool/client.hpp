@@ -1,8 +1,12 @@
 // The door to the library: one Client per process, its producers and its consumers.
 //
-//     auto client = tensorpool::Client::create({});
+//     auto client = tensorpool::Client::connect("tensorpool:driver");
 //     auto producer = client->create_producer({.name = "cam1"});
 //     producer->publish(TensorInfo::packed(Dtype::kUint16, {480, 640}), bytes);
+//
+// Who owns the files is one string apart: "tensorpool:driver" attaches to a driver that runs (`tp
+// up`), "tensorpool:embedded" brings one along, and with "tensorpool:standalone" each producer owns
+// those of its stream.
 //
 // A client owns the connection to the media driver. Losing that driver is a state, not an end:
 // publishing goes on into shared memory, direct readers go on reading, and the connection is
@@ -17,10 +21,12 @@
 #include <vector>
 
 #include "tensorpool/consumer.hpp"
+#include "tensorpool/driver.hpp"
 #include "tensorpool/export.hpp"
 #include "tensorpool/log.hpp"
 #include "tensorpool/producer.hpp"
 #include "tensorpool/types/error.hpp"
+#include "tensorpool/types/runtime.hpp"
 #include "tensorpool/types/time.hpp"
 
 namespace tensorpool::inline v0 {
@@ -29,20 +35,16 @@ namespace detail {
 class ClientCore;
 }
 
-/// Who does the control work: announces, activity, hello, mapping, Aeron's conductor.
-enum class Threading : std::uint8_t {
-  kBackground,  ///< one thread of the client
-  kInvoked,     ///< the application, by calling Client::do_work
+/// Who owns the files of the streams that a client writes and reads.
+enum class DeploymentMode : std::uint8_t {
+  kStandalone,  ///< each producer those of its stream (§1.21)
+  kDriver,      ///< a driver in `aeron_dir`, that runs or will run (§2); reads no other streams
+  kEmbedded,    ///< a driver that starts and ends with the client, for it and for others (§2.17)
 };
 
-/// How a client comes to a media driver.
-enum class MediaDriverPolicy : std::uint8_t {
-  kExternal,  ///< wait for one to run in `aeron_dir`
-  kAuto,      ///< join the one in `aeron_dir`, or embed one there when none is alive
-  kEmbedded,  ///< embed one; fails when one is alive there already
-};
-
-/// Aeron channels and stream ids. Spec: §1.23 (W430, W432); 0 or "" for announce means: as control.
+/// Aeron channels and stream ids. Spec: §1.23 (W430, W432). 0 or "" for announce means: as control;
+/// under a driver what the driver says when the client is created, or else 1001, as in its built-in
+/// configuration.
 struct Channels {
   std::string control_channel = "aeron:ipc?term-length=4m";
   std::int32_t control_stream_id = 1000;
@@ -62,7 +64,17 @@ struct RegionLimits {
   std::uint32_t max_pools = 256;                   ///< 1 to 256 (W226)
 };
 
+/// How a client is set up.
+///
+/// As a URI (docs/adr/0023): `tensorpool:MODE?key=value|key=value`, with MODE `standalone`,
+/// `driver` or `embedded`, and the keys `aeron-dir`, `media-driver` (external, auto, embedded),
+/// `threading` (background, invoked), `allowed-dir` (as often as needed), `control-stream`,
+/// `announce-stream`, and for `embedded` `config`, a file.
 struct ClientOptions {
+  /// Of a URI; kInvalidArgument says which key or value is wrong, and what would do.
+  [[nodiscard]] TENSORPOOL_EXPORT static Result<ClientOptions> parse(std::string_view uri);
+
+  DeploymentMode mode = DeploymentMode::kStandalone;
   std::string aeron_dir = {};  ///< "" = AERON_DIR, else /dev/shm/tensorpool-<user>-aeron
   MediaDriverPolicy media_driver = MediaDriverPolicy::kExternal;
   Threading threading = Threading::kBackground;
@@ -70,8 +82,9 @@ struct ClientOptions {
   /// Below which regions may lie (W116..W119). Consumers map nothing outside.
   std::vector<std::string> allowed_base_dirs = {"/dev/shm"};
   RegionLimits regions = {};
-  LogSink log = {};        ///< may be empty
-  Channels channels = {};  // last: g++ 12 warns where the making of a later member can throw
+  LogSink log = {};           ///< may be empty
+  DriverOptions driver = {};  ///< of kEmbedded; aeron_dir and threading are the client's, and log
+  Channels channels = {};     // last: g++ 12 warns where the making of a later member can throw
 };
 
 /// One stream as its owner announces it.
@@ -95,6 +108,8 @@ enum class ConnectionState : std::uint8_t { kConnecting, kConnected, kLost };
 /// destructors touch nothing.
 class TENSORPOOL_EXPORT Client {
  public:
+  /// create(ClientOptions::parse(uri)).
+  [[nodiscard]] static Result<Client> connect(std::string_view uri);
   /// Checks the options and starts the control work. Does not wait for a media driver.
   [[nodiscard]] static Result<Client> create(ClientOptions options);
 
@@ -102,7 +117,8 @@ class TENSORPOOL_EXPORT Client {
   Client& operator=(Client&&) noexcept;
   ~Client();
 
-  /// Creates the files of a new epoch and begins to announce them (standalone mode, §1.8, §1.21).
+  /// Standalone: creates the files of a new epoch and begins to announce them (§1.8, §1.21). Under
+  /// a driver: begins to ask for a lease, and returns at once (Producer::wait_attached).
   [[nodiscard]] Result<Producer> create_producer(const StreamOptions& options);
 
   /// Begins to look for the stream; frames arrive once its announce was heard and its regions

@@ -14,6 +14,7 @@
 #include "tensorpool/frame.hpp"
 #include "tensorpool/types/counters.hpp"
 #include "tensorpool/types/error.hpp"
+#include "tensorpool/types/lease.hpp"
 #include "tensorpool/types/mapping.hpp"
 #include "tensorpool/types/time.hpp"
 
@@ -41,6 +42,11 @@ struct ConsumerEvent {
     kError,     ///< `error`; repeated once its cause changes (W442)
     kBusLost,   ///< the media driver is gone; direct readers go on untouched
     kBusBack,
+    // Under a driver (§2.20, D311).
+    kAttached,      ///< a lease was granted, in `epoch`
+    kAttachFailed,  ///< not granted: `error`, with the driver's words
+    kLeaseLost,     ///< for `loss`; `text` is what the driver said about it
+    kDetached,      ///< the lease was given back
   };
   Kind kind = Kind::kError;
   std::uint32_t stream_id = 0;
@@ -48,6 +54,8 @@ struct ConsumerEvent {
   std::uint64_t last_seq = 0;
   bool any_frame = false;  ///< whether `last_seq` means anything
   UnmapReason reason = UnmapReason::kNone;
+  LeaseLoss loss = LeaseLoss::kRevoked;
+  bool tries_again = false;  ///< to attach, by itself, after a pause
   Error error = {};
   std::string text = {};
 };
@@ -55,7 +63,8 @@ struct ConsumerEvent {
 struct ConsumerOptions {
   std::uint32_t stream_id = 0;  ///< 0: look `name` up
   std::string name = {};
-  std::uint32_t consumer_id = 0;  ///< 0: a random one (W284)
+  /// 0: a random one (W284); under a driver another one for each lease that needs it (D82).
+  std::uint32_t consumer_id = 0;
   FollowMode mode = FollowMode::kDescriptors;
   /// Read numbers that no descriptor announced from the ring, and look at the ring when descriptors
   /// stay away.
@@ -72,6 +81,10 @@ struct ConsumerOptions {
   Nanos hello_interval = std::chrono::milliseconds(1000);
   Nanos freshness_window = {};  ///< greatest age of announces and activity; 0: 3 announce periods
   Nanos liveness_timeout = {};  ///< silence that ends a mapping; 0: 5 announce periods
+
+  // Under a driver.
+  bool create_stream = true;  ///< have the stream made where there is none (EXISTING_OR_CREATE)
+  bool reattach = true;       ///< ask for another lease when one is lost
 
   /// Called on the thread that does the control work. May be empty. Must not call back into the
   /// library.

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +13,7 @@
 #include "tensorpool/export.hpp"
 #include "tensorpool/types/counters.hpp"
 #include "tensorpool/types/error.hpp"
+#include "tensorpool/types/lease.hpp"
 #include "tensorpool/types/publish.hpp"
 #include "tensorpool/types/tensor_info.hpp"
 #include "tensorpool/types/time.hpp"
@@ -35,15 +37,41 @@ struct CommitHook {
   void* context = nullptr;
 };
 
+/// Something happened between a producer and its driver. Spec: §2.20 (D311).
+struct ProducerEvent {
+  enum class Kind : std::uint8_t {
+    kAttached,      ///< a lease was granted: frames of `epoch` can be published
+    kAttachFailed,  ///< not granted: `error`, with the driver's words
+    kLeaseLost,     ///< for `loss`; `text` is what the driver said about it
+    kDetached,      ///< the lease was given back
+  };
+  Kind kind = Kind::kAttached;
+  std::uint32_t stream_id = 0;
+  std::uint64_t epoch = 0;
+  LeaseLoss loss = LeaseLoss::kRevoked;
+  bool tries_again = false;  ///< by itself, after a pause
+  Error error = {};
+  std::string text = {};
+};
+
 /// How a stream is laid out and announced. The defaults are those of the protocol (§1.24).
+///
+/// Under a driver the files are the driver's: where they lie and who may open them is its
+/// configuration, and of the geometry only the wish counts.
 struct StreamOptions {
-  std::uint32_t stream_id = 0;  ///< 0: 10000 + CRC32C(name) mod 1000
+  /// 0: standalone 10000 + CRC32C(name) mod 1000; under a driver the number that the driver has for
+  /// `name`, or, without a name, one that it chooses.
+  std::uint32_t stream_id = 0;
   /// What people call it; may be empty when stream_id is given. Printable US-ASCII (W93).
   std::string name = {};
-  std::string summary = {};       ///< one line about shape and type, printable US-ASCII
-  std::uint32_t producer_id = 0;  ///< 0: the process id
-  std::uint32_t nslots = 1024;
-  std::vector<PoolOptions> pools = {PoolOptions{}};
+  std::string summary = {};  ///< one line about shape and type, printable US-ASCII
+  /// 0: the process id; under a driver a random one for each lease, and unlike all others (D79).
+  std::uint32_t producer_id = 0;
+  /// 0: 1024; under a driver what its profile says.
+  std::uint32_t nslots = 0;
+  /// Empty: one of 1 MiB; under a driver what its profile says. A driver is asked for one pool that
+  /// takes the largest of these, by the name of the stream; its own streams stay as configured.
+  std::vector<PoolOptions> pools = {};
 
   std::string shm_base_dir = "/dev/shm";
   std::string name_space = "default";  ///< `<namespace>` of the directory layout (W140)
@@ -60,6 +88,13 @@ struct StreamOptions {
   Nanos freshness_window =
       {};  ///< age below which an old epoch is left alone; 0: 3 announce periods
   CommitHook commit_hook = {};
+
+  // Under a driver.
+  bool create_stream = true;  ///< have the stream made where there is none (EXISTING_OR_CREATE)
+  bool reattach = true;       ///< ask for another lease when one is lost
+  /// Called on the thread that does the control work. May be empty. Must not call back into the
+  /// library.
+  std::function<void(const ProducerEvent&)> on_event = {};
 
   /// Geometry for frames of `frame_bytes` at `rate_hz`, with `slack` of time for a reader that
   /// falls behind (W276): one pool with the next power of two as stride, 8 to 1024 slots. Where the
@@ -115,16 +150,31 @@ class TENSORPOOL_EXPORT Claim {
 /// Writes the frames of one stream. Never waits for anybody: the oldest frame is overwritten, read
 /// or not (W186).
 ///
+/// Under a driver a producer writes while it holds a lease. It begins without one, gets it by
+/// itself, and gets another when it is lost; until then calls answer kNotAttached or kLeaseLost,
+/// and claims of the lost epoch kStaleClaim. What was lost is lost for good: the next epoch begins
+/// with frame 0. A lease ends by the producer's own clock, too: one that was stopped for longer
+/// than its lease writes nothing more when it goes on.
+///
 /// Thread contract: one thread at a time for publish, claim and counters (W163). The control work
-/// (announces, activity) is done by the client.
+/// (announces, activity, the lease) is done by the client. attach_state and wait_attached: any.
 class TENSORPOOL_EXPORT Producer {
  public:
   Producer(Producer&& other) noexcept;
   Producer& operator=(Producer&& other) noexcept;
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
-  /// Ends the epoch: announces stop, files are unlinked (W152, W153). Open claims turn stale.
+  /// Ends the epoch: announces stop, files are unlinked (W152, W153); under a driver the lease is
+  /// given back. Open claims turn stale.
   ~Producer();
+
+  /// Waits until frames can be published: at once in standalone mode. Errors: kTimeout, or why
+  /// there is no lease where that is known, in the driver's words (kAlreadyExists: somebody else
+  /// publishes); at once where it is not tried again. With Threading::kInvoked it does the control
+  /// work meanwhile.
+  [[nodiscard]] Status wait_attached(Nanos patience);
+  /// kAttached in standalone mode.
+  [[nodiscard]] AttachState attach_state() const noexcept;
 
   /// Copies one frame into the ring and tells the consumers. Allocates nothing, makes no system
   /// call; without a capture time it reads the clock once.
@@ -136,7 +186,9 @@ class TENSORPOOL_EXPORT Producer {
   [[nodiscard]] tl::expected<Claim, PublishStatus> claim(
       std::size_t bytes, FillWith fill = FillWith::kAnything) noexcept;
 
+  /// 0 while a driver is being asked for it.
   [[nodiscard]] std::uint32_t stream_id() const noexcept;
+  /// 0 without a lease, as the next two.
   [[nodiscard]] std::uint64_t epoch() const noexcept;
   /// The number that the next frame will get.
   [[nodiscard]] std::uint64_t next_seq() const noexcept;

@@ -3,6 +3,7 @@
 
 #include "tensorpool/client.hpp"    // IWYU pragma: export
 #include "tensorpool/consumer.hpp"  // IWYU pragma: export
+#include "tensorpool/driver.hpp"    // IWYU pragma: export
 #include "tensorpool/frame.hpp"     // IWYU pragma: export
 #include "tensorpool/log.hpp"       // IWYU pragma: export
 #include "tensorpool/producer.hpp"  // IWYU pragma: export

@@ -128,8 +128,11 @@ void check_needs(const Request& request, Fields& fields) {
       break;
     case Operation::kEnsureStream:
       fields.require(named, "name");
-      fields.require(request.frame_bytes != 0, "frame_bytes");
-      fields.require(request.rate_hz > 0 || request.nslots != 0, "rate_hz or nslots");
+      // Both or neither: without, the stream is as the driver's profile says.
+      fields.require(request.frame_bytes != 0 || (request.rate_hz == 0 && request.nslots == 0),
+                     "frame_bytes");
+      fields.require(request.frame_bytes == 0 || request.rate_hz > 0 || request.nslots != 0,
+                     "rate_hz or nslots");
       break;
     case Operation::kResolveStream:
       fields.require(named, "name");

@@ -33,7 +33,8 @@ enum class Operation : std::uint8_t {
   kConfig,         ///< the settings, and where each comes from
   kCollect,        ///< garbage collection, of one stream or all (`dry_run`)
   kRevoke,         ///< ends a lease
-  kEnsureStream,   ///< a stream of this name that takes such frames: made where there is none
+  kEnsureStream,   ///< a stream of this name that takes such frames: made where there is none;
+                   ///< without `frame_bytes` one as it is, or by the default profile
   kResolveStream,  ///< the number of a name
   kShutdown,
 };

@@ -14,8 +14,13 @@ constexpr std::size_t kOutputBytesMax = 16U << 20U;
 }  // namespace
 
 std::string refusal(const Error& error) {
-  const nlohmann::ordered_json json = {
-      {"v", 1}, {"ok", false}, {"error", to_string(error.code)}, {"message", describe(error)}};
+  const nlohmann::ordered_json json = {{"v", 1},
+                                       {"ok", false},
+                                       {"error", to_string(error.code)},
+                                       {"message", describe(error)},
+                                       {"subject", error.subject_view()},
+                                       {"value", error.value},
+                                       {"limit", error.limit}};
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -137,13 +137,13 @@ class ControlBus final : public RequestSender {
     }
     const bool answers_attach =
         codec::peek_header(bytes)->template_id == layout::ShmAttachResponse::kType.template_id;
-    const std::optional<std::int64_t> correlation_id =
-        answers_attach ? codec::peek_correlation_id(bytes) : std::nullopt;
+    const std::int64_t correlation_id =  // 0 is nobody's (D86)
+        answers_attach ? codec::peek_correlation_id(bytes).value_or(0) : 0;
     const std::optional<std::int32_t> response_code =
         code == Errc::kMalformedMessage ? codec::peek_response_code(bytes) : std::nullopt;
     for_each_listener([&](ControlListener& listener) {
-      if (correlation_id) {
-        listener.on_bad_attach_response(*correlation_id, response_code, message.error(), now);
+      if (correlation_id != 0) {
+        listener.on_bad_attach_response(correlation_id, response_code, message.error(), now);
       } else {
         listener.on_bad_driver_message();
       }

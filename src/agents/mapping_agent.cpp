@@ -1,5 +1,6 @@
 #include "agents/mapping_agent.hpp"
 
+#include "agents/lease_report.hpp"
 #include "core/naming/stream_names.hpp"
 #include "os/syscalls.hpp"
 
@@ -18,14 +19,16 @@ namespace {
 
 }  // namespace
 
-MappingAgent::MappingAgent(bus::Client& client, const StreamDirectory& directory,
-                           const os::RegionPolicy& policy, ConsumerShared& shared, Options options,
-                           Nanos now)
+MappingAgent::MappingAgent(bus::Client& client, AttachGroup& leases,
+                           const StreamDirectory& directory, const os::RegionPolicy& policy,
+                           ConsumerShared& shared, Options options, Nanos now)
     : client_(client),
+      leases_(leases),
       directory_(directory),
       policy_(policy),
       shared_(shared),
-      options_(std::move(options)) {
+      options_(std::move(options)),
+      ask_at_(now) {
   if (options_.stream_id != 0) {
     begin(options_.stream_id, now);
   }
@@ -45,6 +48,7 @@ void MappingAgent::begin(std::uint32_t stream_id, Nanos now) {
           .stream_id = stream_id,
           .timing = options_.timing,
           .use_shm = options_.use_shm,
+          .standalone = !options_.lease,
           .remap_same_epoch_on_pid_change = options_.remap_same_epoch_on_pid_change,
           .limits = {.region_bytes_max = policy_.options().max_region_bytes,
                      .pools_max = options_.max_pools}},
@@ -60,13 +64,16 @@ void MappingAgent::begin(std::uint32_t stream_id, Nanos now) {
   shared_.state.store(machine_->state(), std::memory_order_relaxed);
   shared_.stream_id.store(stream_id, std::memory_order_release);  // sync(stream-found): publish
   hello_at_ = now;
+  if (options_.lease) {
+    begin_lease(stream_id, now);
+  }
 }
 
 int MappingAgent::do_work(ControlBus& control, const base::Now& now) {
   watch_bus();
   count_messages(control.counters());
   if (!machine_) {
-    const auto found = directory_.find(options_.name);
+    const auto found = find_stream(now.mono);
     if (!found) {
       return 0;
     }
@@ -75,6 +82,9 @@ int MappingAgent::do_work(ControlBus& control, const base::Now& now) {
   }
   int work = descriptors_ ? descriptors_->do_work(now.mono) : 0;
   epochs_.collect();
+  if (std::exchange(give_up_, false)) {
+    lease_->give_up(now.mono);
+  }
   say_hello(control, now.mono);
   renew_lost_image(now.mono);
   if (present_) {
@@ -85,7 +95,7 @@ int MappingAgent::do_work(ControlBus& control, const base::Now& now) {
     }
   }
   machine_->poll(now.mono);
-  carry_out_actions(now);
+  carry_out_actions(now.mono);
   report_ended();
   return work;
 }
@@ -94,13 +104,82 @@ void MappingAgent::on_announce(const layout::ShmPoolAnnounce& announce, Nanos jo
                                const base::Now& now) {
   if (machine_) {
     machine_->on_announce(announce, joined_at, now);
-    carry_out_actions(now);
+    carry_out_actions(now.mono);
   }
 }
 
+/// A driver knows the number of a name before anybody has announced it.
+std::optional<std::uint32_t> MappingAgent::find_stream(Nanos now) {
+  if (const auto heard = directory_.find(options_.name)) {
+    return heard;
+  }
+  if (!options_.ask_number || now < ask_at_) {
+    return std::nullopt;
+  }
+  const std::optional<Result<std::uint32_t>> number = options_.ask_number(now);
+  if (!number) {
+    return std::nullopt;
+  }
+  ask_at_ = now + kAskPeriod;
+  return *number ? std::optional(**number) : std::nullopt;
+}
+
+// -- Under a driver ------------------------------------------------------------------------------
+
+void MappingAgent::begin_lease(std::uint32_t stream_id, Nanos now) {
+  core::attach::AttachMachine::Options wanted = *options_.lease;
+  wanted.stream_id = stream_id;
+  wanted.client_id = options_.consumer_id;
+  lease_ = std::make_unique<AttachAgent>(
+      leases_, wanted,
+      AttachAgent::User{.map = [this](const core::region::MappingPlan& plan,
+                                      Nanos at) { return on_granted(plan, at); },
+                        .unmap =
+                            [this](UnmapReason reason, Nanos at) {
+                              machine_->on_lease_lost(reason);
+                              carry_out_actions(at);
+                            },
+                        .report = [this](const core::attach::AttachReport& report,
+                                         std::string_view text) { on_lease(report, text); }});
+  lease_->want_attach(now);
+}
+
+/// All or nothing (D124, D127): what is refused ends the attempt.
+Status MappingAgent::on_granted(const core::region::MappingPlan& plan, Nanos now) {
+  refusal_.reset();
+  machine_->on_attached(plan, now);
+  carry_out_actions(now);
+  return refusal_ ? Status(fail(*refusal_)) : Status();
+}
+
+void MappingAgent::on_lease(const core::attach::AttachReport& report, std::string_view text) {
+  emit(event_of<ConsumerEvent>(report, text, lease_->machine()));
+}
+
+std::unique_ptr<AttachAgent> MappingAgent::close(Nanos now) {
+  if (lease_ != nullptr) {
+    lease_->close(now);  // unmaps first (D165)
+    lease_->forget_user();
+  }
+  return std::move(lease_);
+}
+
+std::uint32_t MappingAgent::consumer_id() const noexcept {
+  return lease_ != nullptr ? lease_->machine().client_id() : options_.consumer_id;  // D84
+}
+
+void MappingAgent::on_lease_revoked(const layout::ShmLeaseRevoked& notice, const base::Now& now) {
+  if (machine_ && options_.lease) {
+    machine_->on_revoked(notice);
+    carry_out_actions(now.mono);
+  }
+}
+
+// -- Messages ------------------------------------------------------------------------------------
+
 void MappingAgent::on_config(const layout::ConsumerConfig& config, const base::Now& now) {
   if (!machine_ || config.stream_id != shared_.stream_id.load(std::memory_order_relaxed) ||
-      config.consumer_id != options_.consumer_id) {
+      config.consumer_id != consumer_id()) {
     return;  // W323
   }
   const auto half = [](layout::Text channel, std::uint32_t stream_id) {
@@ -116,16 +195,16 @@ void MappingAgent::on_config(const layout::ConsumerConfig& config, const base::N
     return;
   }
   machine_->on_config(config.use_shm, config.payload_fallback_uri);  // W331
-  carry_out_actions(now);
+  carry_out_actions(now.mono);
 }
 
 void MappingAgent::say_hello(ControlBus& control, Nanos now) {
-  if (now < hello_at_) {
+  if (now < hello_at_ || consumer_id() == 0) {
     return;
   }
   layout::ConsumerHello hello;
   hello.stream_id = shared_.stream_id.load(std::memory_order_relaxed);
-  hello.consumer_id = options_.consumer_id;
+  hello.consumer_id = consumer_id();
   hello.supports_shm = options_.use_shm;
   hello.expected_layout_version = layout::kLayoutVersion;
   if (control.send_control(hello)) {
@@ -169,17 +248,17 @@ void MappingAgent::renew_lost_image(Nanos now) {
   had_image_ = has_image;
 }
 
-void MappingAgent::carry_out_actions(const base::Now& now) {
+void MappingAgent::carry_out_actions(Nanos now) {
   while (const std::optional<MappingAction> action = machine_->next_action()) {
     switch (action->kind) {
       case MappingAction::Kind::kMap:
-        machine_->on_mapped(map(), now.mono);
+        machine_->on_mapped(map(), now);
         break;
       case MappingAction::Kind::kRecheck:
-        machine_->on_rechecked(recheck(), now.mono);
+        machine_->on_rechecked(recheck(), now);
         break;
       case MappingAction::Kind::kObserve:
-        machine_->on_observed(observe((*present_)->regions), now.mono);
+        machine_->on_observed(observe((*present_)->regions), now);
         break;
       case MappingAction::Kind::kUnmap:
         unmap(action->reason);
@@ -193,7 +272,8 @@ void MappingAgent::carry_out_actions(const base::Now& now) {
         emit({.kind = ConsumerEvent::Kind::kFallback, .text = machine_->fallback_uri()});
         break;
       case MappingAction::Kind::kDetach:
-        break;  // under a driver only
+        give_up_ = true;
+        break;
     }
   }
   if (machine_->state() == MappingState::kMapped && candidate_) {
@@ -209,6 +289,7 @@ Result<Observation> MappingAgent::map() {
   Result<os::MappedStream> regions =
       os::open_stream(os::system_calls(), policy_, machine_->plan(), os::Access::kReadOnly);
   if (!regions) {
+    refusal_ = regions.error();
     return fail(regions.error());
   }
   const Observation seen = observe(*regions);

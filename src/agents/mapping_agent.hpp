@@ -1,6 +1,7 @@
 // The control work of one consumer: finds its stream, maps and gives up its regions, says hello,
 // keeps its descriptor subscription. Spec: §1.11, §1.15.1 (hello), §1.15.3 (useShm). The machine
-// that decides is core/consumer/mapping_machine; this carries its actions out.
+// that decides is core/consumer/mapping_machine; this carries its actions out. Under a driver it
+// holds a lease as well, which decides whether anything may be mapped (2-driver.md §2.20).
 //
 // Thread contract: the control thread, except `epochs().current()`, `descriptors()` and the atomics
 // of ConsumerShared, which the polling thread reads.
@@ -9,10 +10,13 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "agents/ask_number.hpp"
+#include "agents/attach_group.hpp"
 #include "agents/control_bus.hpp"
 #include "agents/mapped_epoch.hpp"
 #include "agents/stream_directory.hpp"
@@ -38,7 +42,11 @@ class MappingAgent final : public ControlListener {
   struct Options {
     std::uint32_t stream_id = 0;
     std::string name = {};
-    std::uint32_t consumer_id = 0;
+    std::uint32_t consumer_id = 0;  ///< under a driver that of the lease (D84)
+    /// Of the consumer under a driver, stream and client left open; none: standalone.
+    std::optional<core::attach::AttachMachine::Options> lease = {};
+    /// Under a driver: asked for the number of `name`, once a second until there is one.
+    AskNumber ask_number = {};
     bool direct = false;  ///< no descriptor subscription
     bool use_shm = true;
     bool remap_same_epoch_on_pid_change = false;
@@ -50,7 +58,7 @@ class MappingAgent final : public ControlListener {
   };
 
   /// The references outlive the agent.
-  MappingAgent(bus::Client& client, const StreamDirectory& directory,
+  MappingAgent(bus::Client& client, AttachGroup& leases, const StreamDirectory& directory,
                const os::RegionPolicy& policy, ConsumerShared& shared, Options options, Nanos now);
   ~MappingAgent() override;
 
@@ -58,6 +66,11 @@ class MappingAgent final : public ControlListener {
   void on_announce(const layout::ShmPoolAnnounce& announce, Nanos joined_at,
                    const base::Now& now) override;
   void on_config(const layout::ConsumerConfig& config, const base::Now& now) override;
+  void on_lease_revoked(const layout::ShmLeaseRevoked& notice, const base::Now& now) override;
+
+  /// Begins to give the lease back, if there is one, and leaves it to the caller to see to the end
+  /// of that. Nothing is mapped any more.
+  [[nodiscard]] std::unique_ptr<AttachAgent> close(Nanos now);
 
   /// The polling thread takes epochs and the subscription from here.
   [[nodiscard]] bus::Handoff<detail::EpochRef>& epochs() noexcept { return epochs_; }
@@ -66,17 +79,24 @@ class MappingAgent final : public ControlListener {
   }
 
  private:
+  static constexpr Nanos kAskPeriod = std::chrono::seconds(1);
+
   struct Ended {
     detail::EpochRef epoch;
     UnmapReason reason;
   };
 
+  [[nodiscard]] std::optional<std::uint32_t> find_stream(Nanos now);
   void begin(std::uint32_t stream_id, Nanos now);
+  void begin_lease(std::uint32_t stream_id, Nanos now);
+  void on_lease(const core::attach::AttachReport& report, std::string_view text);
+  [[nodiscard]] Status on_granted(const core::region::MappingPlan& plan, Nanos now);
+  [[nodiscard]] std::uint32_t consumer_id() const noexcept;
   void say_hello(ControlBus& control, Nanos now);
   void watch_bus();
   void count_messages(const ControlBus::Counters& all);
   void renew_lost_image(Nanos now);
-  void carry_out_actions(const base::Now& now);
+  void carry_out_actions(Nanos now);
   [[nodiscard]] Result<core::consumer::MappingMachine::Observation> map();
   [[nodiscard]] Result<core::consumer::MappingMachine::Observation> recheck() const;
   void unmap(UnmapReason reason);
@@ -84,6 +104,7 @@ class MappingAgent final : public ControlListener {
   void emit(ConsumerEvent event) const;
 
   bus::Client& client_;
+  AttachGroup& leases_;
   const StreamDirectory& directory_;
   const os::RegionPolicy& policy_;
   ConsumerShared& shared_;
@@ -98,6 +119,11 @@ class MappingAgent final : public ControlListener {
   std::optional<ControlBus::Counters> counted_before_;  // this consumer was made
   bool bus_lost_ = false;
   bool had_image_ = false;
+  // Under a driver.
+  std::unique_ptr<AttachAgent> lease_;  // once the stream is known
+  Nanos ask_at_{};
+  std::optional<Error> refusal_;  // of regions that were to be mapped
+  bool give_up_ = false;          // the machine cannot go on with the lease (D316)
 };
 
 }  // namespace tensorpool::inline v0::agents

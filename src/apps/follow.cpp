@@ -89,6 +89,10 @@ void EventNotes::on_event(const ConsumerEvent& event) {
       }
       break;
     case ConsumerEvent::Kind::kStreamFound:
+    case ConsumerEvent::Kind::kAttached:
+    case ConsumerEvent::Kind::kAttachFailed:
+    case ConsumerEvent::Kind::kLeaseLost:
+    case ConsumerEvent::Kind::kDetached:
       break;
   }
 }

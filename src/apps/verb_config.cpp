@@ -10,11 +10,11 @@
 #include <utility>
 #include <vector>
 
-#include "apps/configuration.hpp"
 #include "apps/console.hpp"
 #include "apps/output.hpp"
 #include "apps/text.hpp"
 #include "apps/verbs.hpp"
+#include "client/driver_configuration.hpp"
 #include "config/builtin.hpp"
 #include "config/effective.hpp"
 #include "config/key_table.hpp"
@@ -121,7 +121,7 @@ void put_origin(Json& json, const config::Origin& origin) {
 }
 
 ExitCode run_check(const ConfigOptions& options) {
-  const auto loaded = load_configuration(options.file);
+  const auto loaded = detail::load_configuration(options.file);
   const Problems errors = loaded ? Problems() : loaded.error().errors;
   const Problems& warnings = loaded ? loaded->warnings : loaded.error().warnings;
   if (options.json) {
@@ -186,7 +186,7 @@ void report(const config::Refused& refused) {
 }
 
 ExitCode run_show(const ConfigOptions& options) {
-  const auto loaded = load_configuration(options.file);
+  const auto loaded = detail::load_configuration(options.file);
   if (!loaded) {
     report(loaded.error());
     return ExitCode::kFailed;
@@ -306,7 +306,7 @@ ExitCode run_explain(const ExplainOptions& options) {
     static_cast<void>(put_line(std::move(page)));
     return ExitCode::kFine;
   }
-  const auto loaded = load_configuration(options.file);
+  const auto loaded = detail::load_configuration(options.file);
   std::vector<config::EffectiveValue> values;
   if (loaded) {
     values = effective_values(*loaded);

@@ -11,13 +11,12 @@
 #include <string>
 
 #include "agents/idle.hpp"
-#include "apps/configuration.hpp"
 #include "apps/console.hpp"
 #include "apps/options.hpp"
 #include "apps/service_manager.hpp"
 #include "apps/stop.hpp"
 #include "apps/verbs.hpp"
-#include "config/effective.hpp"
+#include "client/driver_configuration.hpp"
 #include "driver/host.hpp"
 
 namespace tensorpool::inline v0::apps {
@@ -43,7 +42,7 @@ constexpr const char* kExternal = "external";
 /// Every problem of a configuration as a line; false when it cannot be used.
 [[nodiscard]] std::optional<config::Loaded> configuration_of(const DriverOptions& options,
                                                              Console& console) {
-  auto loaded = load_configuration(options.config);
+  auto loaded = detail::load_configuration(options.config);
   for (const config::Problem& warning : loaded ? loaded->warnings : loaded.error().warnings) {
     console.warn(config::to_text(warning));
   }
@@ -57,15 +56,6 @@ constexpr const char* kExternal = "external";
     loaded->settings.aeron_dir = options.aeron_dir;
   }
   return std::move(*loaded);
-}
-
-/// What is in effect, without secrets, for those who ask the driver.
-[[nodiscard]] std::string toml_of(const config::Loaded& loaded) {
-  std::string text;
-  for (const config::CommentedLine& line : config::effective_toml(loaded)) {
-    text += line.text + "\n";
-  }
-  return text;
 }
 
 [[nodiscard]] std::string greeting(driver::Host& host, const core::driver::Settings& settings) {
@@ -110,7 +100,7 @@ ExitCode run_driver(const DriverOptions& options) {
       driver::Host::start({.settings = loaded->settings,
                            .media_driver = policy_of(options),
                            .threading = driver::Host::Threading::kInvoked,
-                           .toml = toml_of(*loaded),
+                           .toml = detail::effective_text(*loaded),
                            .log = log});
   if (!host) {
     console.error(host.error());

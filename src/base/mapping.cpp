@@ -42,6 +42,8 @@ std::string_view to_string(UnmapReason reason) noexcept {
       return "lease_lost";
     case UnmapReason::kProducerLeaseEnded:
       return "producer_lease_ended";
+    case UnmapReason::kProducerDetached:
+      return "producer_detached";
   }
   return "unknown";
 }

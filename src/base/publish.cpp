@@ -18,6 +18,10 @@ std::string_view to_string(PublishStatus status) noexcept {
       return "closed";
     case PublishStatus::kForked:
       return "forked";
+    case PublishStatus::kNotAttached:
+      return "not_attached";
+    case PublishStatus::kLeaseLost:
+      return "lease_lost";
   }
   return "unknown";
 }

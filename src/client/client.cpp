@@ -1,6 +1,7 @@
 #include "tensorpool/client.hpp"
 
 #include "client/client_core.hpp"
+#include "client/client_uri.hpp"
 #include "client/consumer_core.hpp"
 #include "client/producer_core.hpp"
 
@@ -31,6 +32,15 @@ Result<Client> Client::create(ClientOptions options) {
     return fail(core.error());
   }
   return Client(std::move(*core));
+}
+
+Result<ClientOptions> ClientOptions::parse(std::string_view uri) {
+  return detail::parse_client_uri(uri);
+}
+
+Result<Client> Client::connect(std::string_view uri) {
+  Result<ClientOptions> options = ClientOptions::parse(uri);
+  return options ? create(std::move(*options)) : fail(options.error());
 }
 
 Result<Producer> Client::create_producer(const StreamOptions& options) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "client/driver_desk.hpp"
 #include "os/syscalls.hpp"
 
 namespace tensorpool::inline v0::detail {
@@ -9,16 +10,39 @@ namespace {
 
 constexpr Nanos kRejoinPause = std::chrono::seconds(1);
 
-[[nodiscard]] bus::DriverPolicy policy_of(MediaDriverPolicy policy) noexcept {
-  switch (policy) {
-    case MediaDriverPolicy::kAuto:
-      return bus::DriverPolicy::kAuto;
-    case MediaDriverPolicy::kEmbedded:
-      return bus::DriverPolicy::kEmbedded;
-    case MediaDriverPolicy::kExternal:
-      break;
+constexpr std::int32_t kBuiltinAnnounceStream = 1001;
+
+/// Where the driver announces, unless the caller has said it.
+void find_announces(ClientOptions& options) {
+  Channels& channels = options.channels;
+  if (channels.announce_stream_id != 0 || !channels.announce_channel.empty()) {
+    return;
   }
-  return bus::DriverPolicy::kExternal;
+  if (const auto said = ask_announces(options.aeron_dir, channels.control_stream_id)) {
+    channels.announce_channel = said->channel;
+    channels.announce_stream_id = said->stream_id;
+  } else {
+    channels.announce_stream_id = kBuiltinAnnounceStream;
+  }
+}
+
+/// The client's own driver; the options then say how to come to it.
+[[nodiscard]] Result<std::unique_ptr<DriverCore>> start_driver(ClientOptions& options) {
+  DriverOptions wanted = options.driver;
+  wanted.aeron_dir = options.aeron_dir;
+  wanted.threading = options.threading;
+  wanted.log = wanted.log ? wanted.log : options.log;
+  Result<std::unique_ptr<DriverCore>> driver = DriverCore::start(wanted);
+  if (driver) {
+    const core::driver::Settings& settings = (*driver)->settings();
+    options.aeron_dir = (*driver)->host().aeron_dir();
+    options.media_driver = MediaDriverPolicy::kExternal;
+    options.channels.control_channel = settings.control.channel;
+    options.channels.control_stream_id = static_cast<std::int32_t>(settings.control.stream_id);
+    options.channels.announce_channel = settings.announce.channel;
+    options.channels.announce_stream_id = static_cast<std::int32_t>(settings.announce.stream_id);
+  }
+  return driver;
 }
 
 }  // namespace
@@ -39,23 +63,36 @@ Result<std::shared_ptr<ClientCore>> ClientCore::create(ClientOptions options) {
   if (!policy) {
     return fail(policy.error());
   }
-  Result<bus::Client> connection =
-      bus::Client::create({.aeron_dir = bus::choose_aeron_dir(options.aeron_dir)});
+  std::unique_ptr<DriverCore> driver;
+  if (options.mode == DeploymentMode::kEmbedded) {
+    Result<std::unique_ptr<DriverCore>> started = start_driver(options);
+    if (!started) {
+      return fail(started.error());
+    }
+    driver = std::move(*started);
+  }
+  options.aeron_dir = bus::choose_aeron_dir(options.aeron_dir);
+  if (options.mode == DeploymentMode::kDriver) {
+    find_announces(options);
+  }
+  Result<bus::Client> connection = bus::Client::create({.aeron_dir = options.aeron_dir});
   if (!connection) {
     return fail(connection.error());
   }
-  std::shared_ptr<ClientCore> core(
-      new ClientCore(std::move(options), std::move(*policy), std::move(*connection)));
+  std::shared_ptr<ClientCore> core(new ClientCore(std::move(options), std::move(*policy),
+                                                  std::move(driver), std::move(*connection)));
   if (const Status started = core->start(); !started) {
     return fail(started.error());
   }
   return core;
 }
 
-ClientCore::ClientCore(ClientOptions options, os::RegionPolicy policy, bus::Client bus)
+ClientCore::ClientCore(ClientOptions options, os::RegionPolicy policy,
+                       std::unique_ptr<DriverCore> driver, bus::Client bus)
     : options_(std::move(options)),
       policy_(std::move(policy)),
       generation_(os::fork_generation()),
+      own_driver_(std::move(driver)),
       bus_(std::move(bus)),
       directory_(core::Timing{}) {}
 
@@ -70,6 +107,7 @@ Status ClientCore::start() {
     return fail(control.error());
   }
   control_ = std::move(*control);
+  leases_.emplace(*control_);
   if (options_.media_driver != MediaDriverPolicy::kExternal) {
     if (const Status joined = join_media_driver(std::chrono::seconds(10)); !joined) {
       return joined;
@@ -105,20 +143,14 @@ int ControlDuty::do_work(Nanos now) {
 }
 
 int ClientCore::do_work(Nanos now_mono) {
+  const bool drives_driver = own_driver_ != nullptr && is_invoked();
+  const int driven = drives_driver ? own_driver_->host().do_work() : 0;
   const std::lock_guard lock(control_mutex_);
   const base::Now now{.mono = now_mono, .real = clock_.real()};
-  int work = bus_.do_work(now.mono);
+  int work = driven + bus_.do_work(now.mono);
   watch_connection();
   rejoin_media_driver(now.mono);
-  work += control_->do_work(now, [this](auto&& give) {
-    give(static_cast<agents::ControlListener&>(directory_));
-    for (agents::OwnerAgent* owner : owners_) {
-      give(static_cast<agents::ControlListener&>(*owner));
-    }
-    for (agents::MappingAgent* consumer : consumers_) {
-      give(static_cast<agents::ControlListener&>(*consumer));
-    }
-  });
+  work += control_->do_work(now, [this](auto&& give) { for_each_listener(give); });
   directory_.remove_silent(now.mono);
   for (agents::OwnerAgent* owner : owners_) {
     work += owner->do_work(*control_, now);
@@ -126,7 +158,50 @@ int ClientCore::do_work(Nanos now_mono) {
   for (agents::MappingAgent* consumer : consumers_) {
     work += consumer->do_work(*control_, now);
   }
+  for (agents::TenantAgent* tenant : tenants_) {
+    work += tenant->do_work(*control_, now);
+  }
+  work += leases_->do_work(now.mono);
+  std::erase_if(leaving_, [](const auto& lease) {
+    return lease->machine().state() == AttachState::kUnattached;
+  });
   return work;
+}
+
+template <class Give>
+void ClientCore::for_each_listener(Give&& give) {
+  give(static_cast<agents::ControlListener&>(directory_));
+  for (agents::OwnerAgent* owner : owners_) {
+    give(static_cast<agents::ControlListener&>(*owner));
+  }
+  for (agents::MappingAgent* consumer : consumers_) {
+    give(static_cast<agents::ControlListener&>(*consumer));
+  }
+  for (agents::TenantAgent* tenant : tenants_) {
+    give(static_cast<agents::ControlListener&>(*tenant));
+  }
+  give(static_cast<agents::ControlListener&>(*leases_));
+}
+
+void ClientCore::leave(std::unique_ptr<agents::AttachAgent> lease) {
+  if (lease != nullptr && lease->machine().state() != AttachState::kUnattached) {
+    leaving_.push_back(std::move(lease));
+  }
+}
+
+agents::AskNumber ClientCore::ask_number(const admin::Request& request) const {
+  return [inquiry = std::make_shared<NumberInquiry>(
+              aeron_dir(), options_.channels.control_stream_id, request)](Nanos now) {
+    return inquiry->poll(now);
+  };
+}
+
+core::attach::AttachMachine::Options ClientCore::lease_options(layout::Role role,
+                                                               Nanos announce_period) const {
+  return {.role = role,
+          .silence_timeout = 5 * announce_period,
+          .limits = {.region_bytes_max = policy_.options().max_region_bytes,
+                     .pools_max = options_.regions.max_pools}};
 }
 
 int ClientCore::invoke() {
@@ -152,7 +227,7 @@ std::unique_ptr<agents::OwnerAgent> ClientCore::add_owner(const os::OwnedStream&
 std::unique_ptr<agents::MappingAgent> ClientCore::add_consumer(
     agents::ConsumerShared& shared, agents::MappingAgent::Options options) {
   const std::lock_guard lock(control_mutex_);
-  auto agent = std::make_unique<agents::MappingAgent>(bus_, directory_, policy_, shared,
+  auto agent = std::make_unique<agents::MappingAgent>(bus_, *leases_, directory_, policy_, shared,
                                                       std::move(options), clock_.mono());
   consumers_.push_back(agent.get());
   return agent;
@@ -164,9 +239,26 @@ void ClientCore::remove(std::unique_ptr<agents::OwnerAgent> agent) {
   agent.reset();
 }
 
+std::unique_ptr<agents::TenantAgent> ClientCore::add_tenant(agents::TenantShared& shared,
+                                                            agents::TenantAgent::Options options) {
+  const std::lock_guard lock(control_mutex_);
+  auto agent = std::make_unique<agents::TenantAgent>(bus_, *leases_, policy_, shared,
+                                                     std::move(options), clock_.mono());
+  tenants_.push_back(agent.get());
+  return agent;
+}
+
 void ClientCore::remove(std::unique_ptr<agents::MappingAgent> agent) {
   const std::lock_guard lock(control_mutex_);
   std::erase(consumers_, agent.get());
+  leave(agent->close(clock_.mono()));
+  agent.reset();
+}
+
+void ClientCore::remove(std::unique_ptr<agents::TenantAgent> agent) {
+  const std::lock_guard lock(control_mutex_);
+  std::erase(tenants_, agent.get());
+  leave(agent->close(clock_.mono()));
   agent.reset();
 }
 

@@ -13,12 +13,15 @@
 #include <string_view>
 #include <vector>
 
+#include "admin/request.hpp"
 #include "agents/control_bus.hpp"
 #include "agents/mapping_agent.hpp"
 #include "agents/owner_agent.hpp"
 #include "agents/runner.hpp"
 #include "agents/stream_directory.hpp"
+#include "agents/tenant_agent.hpp"
 #include "bus/rendezvous.hpp"
+#include "client/driver_core.hpp"
 #include "os/clock.hpp"
 #include "os/process.hpp"
 #include "os/region_policy.hpp"
@@ -56,6 +59,9 @@ class ClientCore {
 
   /// For Threading::kInvoked.
   int invoke();
+  [[nodiscard]] bool is_invoked() const noexcept {
+    return options_.threading == Threading::kInvoked;
+  }
   [[nodiscard]] std::uint64_t late_calls() const noexcept;
 
   /// Makes an agent that do_work drives until it is removed.
@@ -63,11 +69,23 @@ class ClientCore {
                                                               agents::OwnerAgent::Options options);
   [[nodiscard]] std::unique_ptr<agents::MappingAgent> add_consumer(
       agents::ConsumerShared& shared, agents::MappingAgent::Options options);
-  /// Stops driving the agent and destroys it; its last messages have been sent.
+  [[nodiscard]] std::unique_ptr<agents::TenantAgent> add_tenant(
+      agents::TenantShared& shared, agents::TenantAgent::Options options);
+  /// Stops driving the agent and destroys it; its last messages have been sent. A lease goes on
+  /// until the driver has taken it back.
   void remove(std::unique_ptr<agents::OwnerAgent> agent);
   void remove(std::unique_ptr<agents::MappingAgent> agent);
+  void remove(std::unique_ptr<agents::TenantAgent> agent);
 
   [[nodiscard]] const ClientOptions& options() const noexcept { return options_; }
+  [[nodiscard]] bool has_driver() const noexcept {
+    return options_.mode != DeploymentMode::kStandalone;
+  }
+  /// Asks the driver for the number of a stream.
+  [[nodiscard]] agents::AskNumber ask_number(const admin::Request& request) const;
+  /// What every lease of this client has in common.
+  [[nodiscard]] core::attach::AttachMachine::Options lease_options(layout::Role role,
+                                                                   Nanos announce_period) const;
   [[nodiscard]] const os::SystemClock& clock() const noexcept { return clock_; }
   [[nodiscard]] const os::RegionPolicy& policy() const noexcept { return policy_; }
   [[nodiscard]] const agents::StreamDirectory& directory() const noexcept { return directory_; }
@@ -79,16 +97,21 @@ class ClientCore {
   void log(LogLevel level, std::string_view line) const;
 
  private:
-  ClientCore(ClientOptions options, os::RegionPolicy policy, bus::Client bus);
+  ClientCore(ClientOptions options, os::RegionPolicy policy, std::unique_ptr<DriverCore> driver,
+             bus::Client bus);
   [[nodiscard]] Status start();
   [[nodiscard]] Status join_media_driver(Nanos patience);
   void rejoin_media_driver(Nanos now);
   void watch_connection();
+  template <class Give>
+  void for_each_listener(Give&& give);
+  void leave(std::unique_ptr<agents::AttachAgent> lease);
 
   ClientOptions options_;
   os::SystemClock clock_;
   os::RegionPolicy policy_;
   std::uint32_t generation_;
+  std::unique_ptr<DriverCore> own_driver_;        // kEmbedded; outlives the connection to it
   std::optional<bus::MediaDriverHandle> driver_;  // outlives the connection to it
   bus::Client bus_;
   agents::StreamDirectory directory_;
@@ -96,6 +119,9 @@ class ClientCore {
   std::mutex control_mutex_;
   std::vector<agents::OwnerAgent*> owners_;
   std::vector<agents::MappingAgent*> consumers_;
+  std::vector<agents::TenantAgent*> tenants_;
+  std::optional<agents::AttachGroup> leases_;
+  std::vector<std::unique_ptr<agents::AttachAgent>> leaving_;  // leases that are given back
   Nanos rejoin_at_{};
   std::atomic<ConnectionState> connection_{ConnectionState::kConnecting};
   ControlDuty duty_{*this};

@@ -13,6 +13,23 @@ namespace {
   return std::uniform_int_distribution<std::uint32_t>(1, 0x7FFF'FFFFU)(entropy);
 }
 
+/// What the consumer needs besides under a driver.
+[[nodiscard]] Status want_lease(const ClientCore& client, const ConsumerOptions& options,
+                                agents::MappingAgent::Options& agent) {
+  core::attach::AttachMachine::Options lease =
+      client.lease_options(layout::Role::kConsumer, options.announce_period);
+  lease.reattach = options.reattach;
+  lease.publish_mode = options.create_stream ? layout::PublishMode::kExistingOrCreate
+                                             : layout::PublishMode::kRequireExisting;
+  if (const Status sane = core::attach::AttachMachine::check(lease); !sane) {
+    return sane;
+  }
+  agent.lease = lease;
+  agent.ask_number =
+      client.ask_number({.operation = admin::Operation::kResolveStream, .name = options.name});
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ConsumerCore>> ConsumerCore::create(std::shared_ptr<ClientCore> client,
@@ -26,7 +43,7 @@ Result<std::unique_ptr<ConsumerCore>> ConsumerCore::create(std::shared_ptr<Clien
   agents::MappingAgent::Options agent;
   agent.stream_id = options.stream_id;
   agent.name = options.name;
-  agent.consumer_id = options.consumer_id != 0 ? options.consumer_id : random_consumer_id();
+  agent.consumer_id = options.consumer_id;
   agent.direct = options.mode == FollowMode::kDirect;
   agent.use_shm = options.use_shm;
   agent.remap_same_epoch_on_pid_change = options.remap_same_epoch_on_pid_change;
@@ -38,6 +55,13 @@ Result<std::unique_ptr<ConsumerCore>> ConsumerCore::create(std::shared_ptr<Clien
   agent.on_event = options.on_event;
   if (const Status timing = core::check_timing(agent.timing); !timing) {
     return fail(timing.error());
+  }
+  if (client->has_driver()) {
+    if (const Status wanted = want_lease(*client, options, agent); !wanted) {
+      return fail(wanted.error());
+    }
+  } else if (agent.consumer_id == 0) {
+    agent.consumer_id = random_consumer_id();
   }
   Result<bus::Channel> channel = bus::Channel::parse(options.descriptor_channel);
   if (!channel) {

@@ -79,17 +79,27 @@ tl::expected<Claim, PublishStatus> Producer::claim(std::size_t bytes, FillWith f
   return made;
 }
 
+Status Producer::wait_attached(Nanos patience) {
+  return core_ == nullptr ? fail(Errc::kClosed, "producer") : core_->wait_attached(patience);
+}
+AttachState Producer::attach_state() const noexcept {
+  return core_ == nullptr ? AttachState::kUnattached : core_->attach_state();
+}
+
 std::uint32_t Producer::stream_id() const noexcept {
   return core_ == nullptr ? 0 : core_->stream_id();
 }
 std::uint64_t Producer::epoch() const noexcept {
-  return core_ == nullptr ? 0 : core_->writer().epoch();
+  const auto* const writer = core_ == nullptr ? nullptr : core_->writer();
+  return writer == nullptr ? 0 : writer->epoch();
 }
 std::uint64_t Producer::next_seq() const noexcept {
-  return core_ == nullptr ? 0 : core_->writer().next_seq();
+  const auto* const writer = core_ == nullptr ? nullptr : core_->writer();
+  return writer == nullptr ? 0 : writer->next_seq();
 }
 std::size_t Producer::payload_bytes_max() const noexcept {
-  return core_ == nullptr ? 0 : core_->writer().payload_bytes_max();
+  const auto* const writer = core_ == nullptr ? nullptr : core_->writer();
+  return writer == nullptr ? 0 : writer->payload_bytes_max();
 }
 bool Producer::has_subscribers() const noexcept {
   return core_ != nullptr && core_->has_subscribers();

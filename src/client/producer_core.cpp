@@ -4,27 +4,26 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
+#include "agents/idle.hpp"
 #include "agents/mapped_epoch.hpp"
+#include "client/driver_desk.hpp"
 #include "core/naming/stream_names.hpp"
-#include "os/cache.hpp"
 #include "os/syscalls.hpp"
 
 namespace tensorpool::inline v0::detail {
 namespace {
 
-[[nodiscard]] Result<std::uint32_t> stream_number_of(const StreamOptions& options) {
-  if (options.stream_id != 0) {
-    if (!layout::valid_stream_id(options.stream_id)) {
-      return fail(Errc::kInvalidArgument, "stream_id", options.stream_id,
-                  layout::kStreamIdMax);  // W7
-    }
-    return options.stream_id;
+constexpr std::uint32_t kSlotsDefault = 1024;
+
+/// 0 where only the name is known.
+[[nodiscard]] Result<std::uint32_t> given_number(const StreamOptions& options) {
+  if (options.stream_id != 0 && !layout::valid_stream_id(options.stream_id)) {
+    return fail(Errc::kInvalidArgument, "stream_id", options.stream_id,
+                layout::kStreamIdMax);  // W7
   }
-  if (options.name.empty()) {
-    return fail(Errc::kInvalidArgument, "stream_id or name: give one of them");
-  }
-  return core::naming::stream_number(options.name);
+  return options.stream_id;
 }
 
 [[nodiscard]] bool is_plain_text(std::string_view text) noexcept {
@@ -32,27 +31,7 @@ namespace {
                      [](char byte) { return byte >= 0x20 && byte < 0x7F; });
 }
 
-}  // namespace
-
-Result<ProducerCore*> ProducerCore::create(std::shared_ptr<ClientCore> client,
-                                           const StreamOptions& options) {
-  const Result<std::uint32_t> number = stream_number_of(options);
-  if (!number) {
-    return fail(number.error());
-  }
-  if (!is_plain_text(options.name) || !is_plain_text(options.summary)) {
-    return fail(Errc::kInvalidArgument, "name or summary: printable US-ASCII only");  // W93
-  }
-  const os::OwnerOptions owner{.base_dir = options.shm_base_dir,
-                               .name_space = options.name_space,
-                               .private_files = options.private_files,
-                               .require_hugepages = options.require_hugepages,
-                               .remove_on_close = options.unlink_on_close,
-                               .populate = true};
-  const Result<core::region::StreamPlace> place = os::place_of(owner, *number);
-  if (!place) {
-    return fail(place.error());
-  }
+[[nodiscard]] Result<core::Timing> timing_of(const StreamOptions& options) {
   core::Timing timing =
       core::Timing::of(options.announce_period, options.freshness_window, Nanos{});
   timing.liveness_timeout = std::max(timing.liveness_timeout, timing.freshness_window);
@@ -60,66 +39,164 @@ Result<ProducerCore*> ProducerCore::create(std::shared_ptr<ClientCore> client,
   if (const Status sane = core::check_timing(timing); !sane) {
     return fail(sane.error());
   }
+  return timing;
+}
+
+[[nodiscard]] core::region::StreamGeometry geometry_of(const StreamOptions& options,
+                                                       std::uint32_t stream_id) {
+  core::region::StreamGeometry geometry;
+  geometry.stream_id = stream_id;
+  geometry.nslots = options.nslots != 0 ? options.nslots : kSlotsDefault;
+  geometry.pools.clear();
+  const std::vector<PoolOptions> usual = {PoolOptions{}};
+  for (const PoolOptions& pool : options.pools.empty() ? usual : options.pools) {
+    geometry.pools.push_back({.pool_id = pool.pool_id, .stride_bytes = pool.stride_bytes});
+  }
+  return geometry;
+}
+
+}  // namespace
+
+Result<ProducerCore*> ProducerCore::create(std::shared_ptr<ClientCore> client,
+                                           const StreamOptions& options) {
+  if (!is_plain_text(options.name) || !is_plain_text(options.summary)) {
+    return fail(Errc::kInvalidArgument, "name or summary: printable US-ASCII only");  // W93
+  }
+  auto* const core = new ProducerCore(std::move(client), options);
+  const Status begun = core->leased_ ? core->begin_lease(options) : core->begin_standalone(options);
+  if (!begun) {
+    delete core;
+    return fail(begun.error());
+  }
+  return core;
+}
+
+ProducerCore::ProducerCore(std::shared_ptr<ClientCore> client, const StreamOptions& options)
+    : client_(std::move(client)),
+      commit_hook_(options.commit_hook),
+      stamp_descriptors_(options.stamp_descriptors),
+      leased_(client_->has_driver()) {}
+
+ProducerCore::~ProducerCore() {
+  for (WrittenEpoch* epoch = std::exchange(left_, nullptr); epoch != nullptr;) {
+    std::exchange(epoch, epoch->next_left)->release();
+  }
+  if (present_ != nullptr) {
+    present_->release();
+  }
+}
+
+Status ProducerCore::begin_standalone(const StreamOptions& options) {
+  const Result<std::uint32_t> given = given_number(options);
+  if (!given) {
+    return fail(given.error());
+  }
+  if (*given == 0 && options.name.empty()) {
+    return fail(Errc::kInvalidArgument, "stream_id or name: give one of them");
+  }
+  const std::uint32_t number = *given != 0 ? *given : core::naming::stream_number(options.name);
+  const os::OwnerOptions owner{.base_dir = options.shm_base_dir,
+                               .name_space = options.name_space,
+                               .private_files = options.private_files,
+                               .require_hugepages = options.require_hugepages,
+                               .remove_on_close = options.unlink_on_close,
+                               .populate = true};
+  const Result<core::region::StreamPlace> place = os::place_of(owner, number);
+  if (!place) {
+    return fail(place.error());
+  }
+  const Result<core::Timing> timing = timing_of(options);
+  if (!timing) {
+    return fail(timing.error());
+  }
+  Result<bus::Channel> channel = bus::Channel::parse(options.descriptor_channel);
+  if (!channel) {
+    return fail(channel.error());
+  }
   agents::OwnerAgent::Options agent{
-      .timing = timing,
+      .timing = *timing,
       .cleaner = agents::EpochCleaner({.base_dir = owner.base_dir,
                                        .place = *place,
-                                       .freshness_window = timing.freshness_window},
-                                      client->options().log)};
+                                       .freshness_window = timing->freshness_window},
+                                      client_->options().log)};
   agent.producer_id =
       options.producer_id != 0 ? options.producer_id : static_cast<std::uint32_t>(::getpid());
   agent.name = options.name;
   agent.summary = options.summary;
   agent.descriptor_stream_id = options.descriptor_stream_id;
-  Result<bus::Channel> channel = bus::Channel::parse(options.descriptor_channel);
-  if (!channel) {
-    return fail(channel.error());
-  }
   agent.descriptor_channel = std::move(*channel);
-
-  core::region::StreamGeometry geometry;
-  geometry.stream_id = *number;
-  geometry.nslots = options.nslots;
-  geometry.pools.clear();
-  for (const PoolOptions& pool : options.pools) {
-    geometry.pools.push_back({.pool_id = pool.pool_id, .stride_bytes = pool.stride_bytes});
-  }
-  agent.cleaner.clean(client->clock().now());  // so that its space counts as free
-  Result<os::OwnedStream> stream =
-      os::OwnedStream::create(os::system_calls(), owner, geometry, client->clock().now());
+  agent.cleaner.clean(client_->clock().now());  // so that its space counts as free
+  Result<os::OwnedStream> stream = os::OwnedStream::create(
+      os::system_calls(), owner, geometry_of(options, number), client_->clock().now());
   if (!stream) {
     return fail(stream.error());
   }
   agent.cleaner.set_current_epoch(stream->epoch());
-  auto* const core = new ProducerCore(std::move(client), std::move(*stream), options);
-  core->agent_ = core->client_->add_owner(core->stream_, std::move(agent));
-  return core;
+  stream_.emplace(std::move(*stream));
+  owner_ = client_->add_owner(*stream_, std::move(agent));
+  shared_.stream_id.store(number, std::memory_order_relaxed);
+  shared_.epochs.offer(std::make_unique<WrittenRef>(new WrittenEpoch(
+      std::nullopt, memory_of(stream_->regions()), owner_->descriptors(),
+      {.stream_id = number, .epoch = stream_->epoch(), .stamp_descriptors = stamp_descriptors_})));
+  return {};
 }
 
-ProducerCore::ProducerCore(std::shared_ptr<ClientCore> client, os::OwnedStream stream,
-                           const StreamOptions& options)
-    : client_(std::move(client)),
-      stream_(std::move(stream)),
-      memory_(memory_of(stream_.regions())),
-      writer_(memory_, {.stream_id = stream_.plan().stream_id(),
-                        .epoch = stream_.epoch(),
-                        .copy_kind =
-                            [this] {
-                              std::uint64_t footprint = 0;
-                              for (const core::ring::PoolMemory& pool : memory_.pools) {
-                                footprint += std::uint64_t{memory_.nslots} * pool.stride_bytes;
-                              }
-                              return core::choose_copy_kind(footprint,
-                                                            os::last_level_cache_bytes());
-                            }(),
-                        .descriptor_timestamps = options.stamp_descriptors}),
-      commit_hook_(options.commit_hook),
-      stamp_descriptors_(options.stamp_descriptors) {}
+Status ProducerCore::begin_lease(const StreamOptions& options) {
+  const Result<std::uint32_t> given = given_number(options);
+  if (!given) {
+    return fail(given.error());
+  }
+  const Result<core::Timing> timing = timing_of(options);
+  if (!timing) {
+    return fail(timing.error());
+  }
+  Result<bus::Channel> channel = bus::Channel::parse(options.descriptor_channel);
+  if (!channel) {
+    return fail(channel.error());
+  }
+  agents::TenantAgent::Options agent;
+  agent.lease = client_->lease_options(layout::Role::kProducer, options.announce_period);
+  agent.lease.stream_id = *given;
+  agent.lease.client_id = options.producer_id;
+  agent.lease.reattach = options.reattach;
+  agent.lease.publish_mode = options.create_stream ? layout::PublishMode::kExistingOrCreate
+                                                   : layout::PublishMode::kRequireExisting;
+  if (const Status sane = core::attach::AttachMachine::check(agent.lease); !sane) {
+    return sane;
+  }
+  if (*given == 0 && !options.name.empty()) {
+    Result<admin::Request> request = ensure_request(options);
+    if (!request) {
+      return fail(request.error());
+    }
+    request->operation =
+        options.create_stream ? admin::Operation::kEnsureStream : admin::Operation::kResolveStream;
+    agent.ask_number = client_->ask_number(*request);
+    agent.stride_bytes_min = static_cast<std::uint32_t>(request->frame_bytes);
+  }
+  agent.name = options.name;
+  agent.summary = options.summary;
+  agent.timing = *timing;
+  agent.stamp_descriptors = stamp_descriptors_;
+  agent.descriptor_channel = std::move(*channel);
+  agent.descriptor_stream_id = options.descriptor_stream_id;
+  agent.on_event = options.on_event;
+  shared_.stream_id.store(*given, std::memory_order_relaxed);
+  tenant_ = client_->add_tenant(shared_, std::move(agent));
+  return {};
+}
 
 void ProducerCore::close() noexcept {
-  if (!client_->is_forked() && agent_ != nullptr) {
-    client_->remove(std::move(agent_));
-    stream_.remove_files();  // W152; open claims keep the memory
+  closed_ = true;
+  if (client_->is_forked()) {
+    return;
+  }
+  if (tenant_ != nullptr) {
+    client_->remove(std::move(tenant_));
+  }
+  if (owner_ != nullptr) {
+    client_->remove(std::move(owner_));
+    stream_->remove_files();  // W152; open claims keep the memory
   }
 }
 
@@ -129,66 +206,156 @@ void ProducerCore::release() noexcept {
   }
 }
 
+// -- Epochs --------------------------------------------------------------------------------------
+
+inline void ProducerCore::take_offered() noexcept {
+  const WrittenRef* const offered = shared_.epochs.current();
+  WrittenEpoch* const epoch = offered == nullptr ? nullptr : offered->get();
+  if (epoch != present_) [[unlikely]] {
+    switch_epoch(epoch);
+  }
+}
+
+[[gnu::cold, gnu::noinline]] void ProducerCore::switch_epoch(WrittenEpoch* offered) noexcept {
+  if (present_ != nullptr) {
+    kept_ = present_->writer.counters();
+    loss_untold_ = !std::exchange(lapse_told_, false);
+    if (present_->open_claims != 0) {
+      present_->next_left = std::exchange(left_, present_);
+    } else {
+      present_->release();
+    }
+  }
+  present_ = offered;
+  if (present_ != nullptr) {
+    present_->retain();
+    present_->writer.counters() = kept_;
+    was_attached_ = true;
+  }
+  writable_ = loss_untold_ ? nullptr : present_;
+}
+
+/// Why nothing may be written now.
+[[gnu::cold, gnu::noinline]] PublishStatus ProducerCore::refuse() noexcept {
+  if (writable_ != nullptr) {
+    lapse_told_ = true;  // by our own clock; the control thread has not noticed yet (D142)
+    return PublishStatus::kLeaseLost;
+  }
+  loss_untold_ = false;
+  writable_ = present_;
+  return was_attached_ ? PublishStatus::kLeaseLost : PublishStatus::kNotAttached;
+}
+
+/// `timestamp_ns` of the frame, and a time that is late enough to tell whether the lease still
+/// holds.
+inline Nanos ProducerCore::read_clock(std::optional<std::uint64_t> capture_time_ns,
+                                      std::uint64_t& timestamp_ns) const noexcept {
+  if (capture_time_ns) {
+    timestamp_ns = *capture_time_ns;
+    return leased_ ? os::SystemClock::coarse_mono() : Nanos{};
+  }
+  const Nanos now = client_->clock().mono();
+  timestamp_ns = static_cast<std::uint64_t>(now.count());  // W194
+  return now;
+}
+
+// -- Frames --------------------------------------------------------------------------------------
+
 PublishStatus ProducerCore::publish(const TensorInfo& info, std::span<const std::byte> payload,
                                     std::optional<std::uint64_t> capture_time_ns) noexcept {
   if (client_->is_forked()) [[unlikely]] {
     return PublishStatus::kForked;
   }
-  const PublishStatus status = writer_.publish(info, payload, time_of(capture_time_ns));
+  take_offered();
+  std::uint64_t timestamp_ns = 0;
+  const Nanos now = read_clock(capture_time_ns, timestamp_ns);
+  if (writable_ == nullptr || !writable_->may_write(now)) [[unlikely]] {
+    return refuse();
+  }
+  const PublishStatus status = writable_->writer.publish(info, payload, timestamp_ns);
   if (status == PublishStatus::kPublished) [[likely]] {
-    send_descriptor();
+    send_descriptor(*writable_);
   }
   return status;
 }
 
-PublishStatus ProducerCore::claim(std::size_t bytes, FillWith fill,
-                                  core::producer::OpenClaim& out) noexcept {
+PublishStatus ProducerCore::claim(std::size_t bytes, FillWith fill, OpenClaim& out) noexcept {
   if (client_->is_forked()) [[unlikely]] {
     return PublishStatus::kForked;
   }
-  return writer_.claim(bytes, out, fill);
+  take_offered();
+  const Nanos now = leased_ ? os::SystemClock::coarse_mono() : Nanos{};
+  if (writable_ == nullptr || !writable_->may_write(now)) [[unlikely]] {
+    return refuse();
+  }
+  const PublishStatus status = writable_->writer.claim(bytes, out, fill);
+  if (status == PublishStatus::kPublished) [[likely]] {
+    ++writable_->open_claims;
+  }
+  return status;
 }
 
-CommitStatus ProducerCore::commit(const core::producer::OpenClaim& claim, const TensorInfo& info,
+CommitStatus ProducerCore::commit(const OpenClaim& claim, const TensorInfo& info,
                                   std::size_t payload_bytes,
                                   std::optional<std::uint64_t> capture_time_ns) noexcept {
   if (client_->is_forked()) [[unlikely]] {
     return CommitStatus::kForked;
   }
-  if (agent_ == nullptr) [[unlikely]] {
-    return CommitStatus::kStaleClaim;  // W183
+  take_offered();
+  std::uint64_t timestamp_ns = 0;
+  const Nanos now = read_clock(capture_time_ns, timestamp_ns);
+  WrittenEpoch* const epoch = present_;
+  if (closed_ || epoch == nullptr || epoch->epoch() != claim.epoch || !epoch->may_write(now))
+      [[unlikely]] {
+    return CommitStatus::kStaleClaim;  // W183, D314
   }
   if (commit_hook_.flush != nullptr) {
     commit_hook_.flush(commit_hook_.context, claim.payload);  // W155
   }
-  const CommitStatus status = writer_.commit(claim, info, payload_bytes, time_of(capture_time_ns));
+  const CommitStatus status = epoch->writer.commit(claim, info, payload_bytes, timestamp_ns);
   if (status == CommitStatus::kCommitted) [[likely]] {
-    send_descriptor();
+    --epoch->open_claims;
+    send_descriptor(*epoch);
   }
   return status;
 }
 
-void ProducerCore::abort(const core::producer::OpenClaim& claim) noexcept {
-  if (!client_->is_forked() && writer_.abort(claim)) {
-    ++writer_.counters().claims_aborted;
-  }
+void ProducerCore::abort(const OpenClaim& claim) noexcept {
+  end_claim(claim, &ProducerCounters::claims_aborted);
 }
 
-void ProducerCore::drop(const core::producer::OpenClaim& claim) noexcept {
-  if (!client_->is_forked() && writer_.abort(claim)) {
-    ++writer_.counters().claims_dropped;
-  }
+void ProducerCore::drop(const OpenClaim& claim) noexcept {
+  end_claim(claim, &ProducerCounters::claims_dropped);
 }
 
-std::uint64_t ProducerCore::time_of(std::optional<std::uint64_t> capture_time_ns) const noexcept {
-  return capture_time_ns ? *capture_time_ns
-                         : static_cast<std::uint64_t>(client_->clock().mono().count());  // W194
+void ProducerCore::end_claim(const OpenClaim& claim,
+                             std::uint64_t ProducerCounters::*count) noexcept {
+  if (client_->is_forked()) {
+    return;
+  }
+  ProducerCounters& counters = present_ != nullptr ? present_->writer.counters() : kept_;
+  ++(counters.*count);
+  if (present_ != nullptr && present_->epoch() == claim.epoch) {
+    --present_->open_claims;
+    present_->writer.abort(claim);
+    return;
+  }
+  for (WrittenEpoch** at = &left_; *at != nullptr; at = &(*at)->next_left) {
+    WrittenEpoch* const epoch = *at;
+    if (epoch->epoch() == claim.epoch) {
+      if (--epoch->open_claims == 0) {
+        *at = epoch->next_left;
+        epoch->release();
+      }
+      return;
+    }
+  }
 }
 
 /// W187, W191, W198..W201: never blocks, and each failure has its counter.
-void ProducerCore::send_descriptor() noexcept {
-  ProducerCounters& counters = writer_.counters();
-  bus::ExclusivePublication* const out = agent_->descriptors().current();
+void ProducerCore::send_descriptor(WrittenEpoch& epoch) noexcept {
+  ProducerCounters& counters = epoch.writer.counters();
+  bus::ExclusivePublication* const out = epoch.descriptors.current();
   if (out == nullptr) [[unlikely]] {
     ++counters.descriptor_closed;
     return;
@@ -200,7 +367,7 @@ void ProducerCore::send_descriptor() noexcept {
   }
   if (status == bus::OfferStatus::kOk) [[likely]] {
     auto& message = *reinterpret_cast<layout::FrameDescriptorMessage*>(claim.data());
-    writer_.write_descriptor(message);
+    epoch.writer.write_descriptor(message);
     if (stamp_descriptors_) {
       message.timestamp_ns = static_cast<std::uint64_t>(client_->clock().mono().count());
     }
@@ -228,19 +395,62 @@ void ProducerCore::send_descriptor() noexcept {
   }
 }
 
+// -- Readings ------------------------------------------------------------------------------------
+
+Status ProducerCore::wait_attached(Nanos patience) {
+  if (client_->is_forked()) {
+    return fail(Errc::kForked, "wait_attached");
+  }
+  if (!leased_) {
+    return {};
+  }
+  agents::Standing::Now standing =
+      client_->is_invoked() ? drive_until_settled(patience) : shared_.standing.wait(patience);
+  if (standing.state == AttachState::kAttached) {
+    return {};
+  }
+  return standing.error.code != Errc{} ? fail(standing.error)
+                                       : fail(Errc::kTimeout, "no driver has answered");
+}
+
+agents::Standing::Now ProducerCore::drive_until_settled(Nanos patience) {
+  agents::Idle idle{{}};
+  const Nanos end = client_->clock().mono() + patience;
+  while (!shared_.standing.now().is_settled() && client_->clock().mono() < end) {
+    idle.idle(client_->invoke());
+  }
+  return shared_.standing.now();
+}
+
+AttachState ProducerCore::attach_state() const noexcept {
+  if (client_->is_forked()) {
+    return AttachState::kUnattached;  // the lock may have been held by a thread that is not here
+  }
+  return leased_ ? shared_.standing.now().state : AttachState::kAttached;
+}
+
+const WrittenEpoch::Writer* ProducerCore::writer() noexcept {
+  if (!client_->is_forked()) {
+    take_offered();
+  }
+  return present_ == nullptr ? nullptr : &present_->writer;
+}
+
 bool ProducerCore::has_subscribers() noexcept {
-  if (client_->is_forked() || agent_ == nullptr) {
+  if (client_->is_forked() || closed_) {
     return false;
   }
-  bus::ExclusivePublication* const out = agent_->descriptors().current();
+  take_offered();
+  bus::ExclusivePublication* const out =
+      present_ == nullptr ? nullptr : present_->descriptors.current();
   return out != nullptr && out->is_connected();
 }
 
 ProducerCounters ProducerCore::counters() const noexcept {
-  ProducerCounters counters = writer_.counters();
-  if (agent_ != nullptr) {
-    counters.announces_sent = agent_->announces_sent();
-    counters.announces_failed = agent_->announces_failed();
+  ProducerCounters counters = present_ != nullptr ? present_->writer.counters() : kept_;
+  if (owner_ != nullptr) {
+    counters.announces_sent = owner_->announces_sent();
+    counters.announces_failed = owner_->announces_failed();
   }
   return counters;
 }

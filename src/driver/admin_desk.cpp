@@ -296,6 +296,35 @@ std::optional<std::uint32_t> AdminDesk::find(std::string_view name) const {
   return book_.find(name);
 }
 
+/// Of the stream that is asked for: what the frames need, or else as it is, or as the default
+/// profile says.
+core_driver::Profile AdminDesk::shape_for(const admin::Request& request,
+                                          std::uint32_t known) const {
+  core_driver::Profile shape{.name = {}, .pools = {}};
+  if (request.frame_bytes == 0) {
+    for (const core_driver::StreamSnapshot& stream : machine_.snapshot().streams) {
+      if (stream.stream_id == known && !stream.pools.empty()) {
+        shape.header_nslots = stream.header_nslots;
+        shape.pools = stream.pools;
+        return shape;
+      }
+    }
+    const auto usual = std::find_if(
+        settings_.profiles.begin(), settings_.profiles.end(),
+        [&](const auto& each) { return each.name == settings_.policies.default_profile; });
+    return usual != settings_.profiles.end() ? *usual : settings_.profiles.front();
+  }
+  shape.header_nslots =
+      request.nslots != 0
+          ? request.nslots
+          : core::region::slots_for(request.rate_hz,
+                                    request.slack == Nanos{} ? kSlackDefault : request.slack);
+  shape.pools = {
+      {.pool_id = 1,
+       .stride_bytes = static_cast<std::uint32_t>(core::region::stride_for(request.frame_bytes))}};
+  return shape;
+}
+
 Result<std::uint32_t> AdminDesk::find_or_make(const admin::Request& request) {
   const auto configured = std::find_if(
       settings_.streams.begin(), settings_.streams.end(),
@@ -316,16 +345,8 @@ Result<std::uint32_t> AdminDesk::find_or_make(const admin::Request& request) {
                       "stream " + request.name + ", profile " + configured->profile,
                       request.frame_bytes, largest);
   }
-  core_driver::Profile shape{.name = {}, .pools = {}};
-  shape.header_nslots =
-      request.nslots != 0
-          ? request.nslots
-          : core::region::slots_for(request.rate_hz,
-                                    request.slack == Nanos{} ? kSlackDefault : request.slack);
-  shape.pools = {
-      {.pool_id = 1,
-       .stride_bytes = static_cast<std::uint32_t>(core::region::stride_for(request.frame_bytes))}};
-  const Result<std::uint32_t> id = machine_.ensure(book_.find(request.name).value_or(0), shape);
+  const std::uint32_t known = book_.find(request.name).value_or(0);
+  const Result<std::uint32_t> id = machine_.ensure(known, shape_for(request, known));
   carry_out_(now_);
   if (id && book_.find(request.name) != *id) {
     if (const Status kept = book_.put(request.name, *id); !kept && options_.log) {

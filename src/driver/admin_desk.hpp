@@ -67,6 +67,8 @@ class AdminDesk final : public admin::Handler {
   [[nodiscard]] std::optional<std::string> collect(const admin::Request& request,
                                                    admin::Ticket ticket);
   [[nodiscard]] std::optional<std::uint32_t> find(std::string_view name) const;
+  [[nodiscard]] core::driver::Profile shape_for(const admin::Request& request,
+                                                std::uint32_t known) const;
   [[nodiscard]] Result<std::uint32_t> find_or_make(const admin::Request& request);
 
   Options options_;

@@ -69,7 +69,7 @@ Result<LocalConnection> LocalConnection::connect(const std::string& path, Nanos 
   if (!address) {
     return fail(address.error());
   }
-  Result<UniqueFd> fd = make_socket(path, 0);
+  Result<UniqueFd> fd = make_socket(path, patience == Nanos{0} ? SOCK_NONBLOCK : 0);
   if (!fd) {
     return fail(fd.error());
   }

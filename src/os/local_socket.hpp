@@ -39,7 +39,8 @@ class LocalConnection {
     std::size_t bytes = 0;
   };
 
-  /// Connects to the listener at `path` and waits at most `patience` for each later transfer.
+  /// Connects to the listener at `path` and waits at most `patience` for each later transfer; with
+  /// 0 never.
   /// Errors: kNotFound where nobody listens, kOsFailure otherwise, both with the path.
   [[nodiscard]] static Result<LocalConnection> connect(const std::string& path, Nanos patience);
 

@@ -31,6 +31,7 @@ enum class UnmapReason : std::uint8_t {
   // Under a driver.
   kLeaseLost,           ///< the consumer has lost its own lease (D145)
   kProducerLeaseEnded,  ///< the producer has lost its lease; the next epoch follows (D170)
+  kProducerDetached,    ///< the producer has given its lease back; likewise
 };
 
 [[nodiscard]] TENSORPOOL_EXPORT std::string_view to_string(MappingState state) noexcept;

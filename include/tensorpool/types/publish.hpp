@@ -19,6 +19,10 @@ enum class PublishStatus : std::uint8_t {
   kCommitOutOfOrder,  ///< a claim is open: commit or abort it before a one-shot publish (W181)
   kClosed,  ///< the producer has no epoch: not opened yet, closed, or sequence numbers are used up
   kForked,  ///< called in a child of fork
+  // Under a driver.
+  kNotAttached,  ///< no lease has been granted yet (D313)
+  kLeaseLost,    ///< the lease was lost; said at least once for each loss, also when the next lease
+                 ///< is there already: its epoch begins with frame 0 (D145, D193)
 };
 
 /// What became of `Claim::commit`. Only kCommitted ends the claim; after every other answer it is
@@ -27,7 +31,7 @@ enum class CommitStatus : std::uint8_t {
   kCommitted,
   kInvalidParams,     ///< (W185)
   kCommitOutOfOrder,  ///< an older claim is still open (W181)
-  kStaleClaim,        ///< the epoch, or the producer, has ended (W183)
+  kStaleClaim,        ///< the epoch, or the producer, has ended (W183), or its lease (D314)
   kForked,
 };
 

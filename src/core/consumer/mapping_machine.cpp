@@ -215,7 +215,9 @@ void MappingMachine::on_revoked(const layout::ShmLeaseRevoked& notice) {
   TP_ASSERT(awaiting_ == Awaiting::kNothing);
   if (has_lease_ && notice.stream_id == options_.stream_id && producer_.is_ended_by(notice) &&
       state_ == MappingState::kMapped) {
-    unmap(UnmapReason::kProducerLeaseEnded);  // D170
+    unmap(notice.reason == layout::LeaseRevokeReason::kDetached
+              ? UnmapReason::kProducerDetached
+              : UnmapReason::kProducerLeaseEnded);  // D170
   }
 }
 

@@ -1,8 +1,5 @@
 #include "client_peer.hpp"
 
-#include <poll.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -10,50 +7,10 @@
 #include <thread>
 
 #include "accounting.hpp"
+#include "peer_loop.hpp"
 
 namespace tensorpool::test {
 namespace {
-
-constexpr auto kIdle = std::chrono::microseconds(50);  // these readers share few processors
-
-enum class Input : std::uint8_t { kNothing, kAsked, kClosed };
-
-[[nodiscard]] Input look_at_input() {
-  pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
-  if (::poll(&input, 1, 0) <= 0) {
-    return Input::kNothing;
-  }
-  char byte = 0;
-  return ::read(STDIN_FILENO, &byte, 1) == 1 ? Input::kAsked : Input::kClosed;
-}
-
-/// Calls `step`, which says whether there was work, and answers until the input is closed.
-template <class Step, class Report>
-int run(Step&& step, Report&& report) {
-  for (;;) {
-    const bool busy = step();
-    switch (look_at_input()) {
-      case Input::kNothing:
-        break;
-      case Input::kAsked: {
-        const auto answer = report();
-        std::fwrite(&answer, sizeof(answer), 1, stdout);
-        std::fflush(stdout);
-        break;
-      }
-      case Input::kClosed:
-        return 0;
-    }
-    if (!busy) {
-      std::this_thread::sleep_for(kIdle);
-    }
-  }
-}
-
-void say(const std::string& line) {
-  std::puts(line.c_str());
-  std::fflush(stdout);
-}
 
 [[nodiscard]] std::int64_t steady_ns() {
   return std::chrono::duration_cast<Nanos>(std::chrono::steady_clock::now().time_since_epoch())
@@ -77,7 +34,7 @@ int consume(const ClientOptions& options, std::string_view mode) {
   ConsumerReport report;
   std::optional<Reckoning> since_ready;
   std::int64_t last_frame_ns = 0;
-  return run(
+  return serve(
       [&] {
         const PollResult result = consumer->poll(
             [&](const FrameView& view) { report.wrong += is_numbered(view) ? 0 : 1; });
@@ -122,7 +79,7 @@ int produce(const ClientOptions& options, const std::string& base_dir, double ra
   }
   say(std::to_string(producer->epoch()));
   Pacer pacer(*producer, rate_hz);
-  return run(
+  return serve(
       [&] {
         pacer.publish_due();
         return false;

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdlib>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -76,6 +77,9 @@ class DataPath {
         latest_(client.create_consumer(options).value()),
         direct_(client.create_consumer(direct(options)).value()) {}
 
+  [[nodiscard]] bool is_attached() {
+    return producer_.wait_attached(std::chrono::seconds(30)).has_value();
+  }
   [[nodiscard]] bool is_joined() {
     read();
     return producer_.has_subscribers() &&
@@ -87,6 +91,9 @@ class DataPath {
     for (std::uint64_t k = 0; k < count; ++k) {
       if (k % 2 == 0) {
         publish_numbered(producer_);
+      } else if (k % 4 == 1) {
+        PeerPayload payload{};
+        static_cast<void>(producer_.publish(peer_info(), std::as_bytes(std::span(payload)), k + 1));
       } else if (auto claim = producer_.claim(sizeof(PeerPayload)); claim) {
         static_cast<void>(claim->commit(peer_info()));
       }
@@ -165,6 +172,9 @@ int run(const ClientOptions& options, const char* base_dir) {
                  .shm_base_dir = base_dir,
                  .announce_period = kAnnouncePeriod},
                 {.name = "cam1", .announce_period = kAnnouncePeriod});
+  if (!path.is_attached()) {
+    return 1;
+  }
   while (!path.is_joined()) {
     std::this_thread::yield();
   }
@@ -199,9 +209,14 @@ int run(const ClientOptions& options, const char* base_dir) {
 }  // namespace tensorpool::test
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
+  if (argc != 4) {
     return 2;
   }
-  const tensorpool::ClientOptions options{.aeron_dir = argv[1], .allowed_base_dirs = {argv[2]}};
+  using tensorpool::DeploymentMode;
+  const tensorpool::ClientOptions options{.mode = argv[3] == std::string_view("driver")
+                                                      ? DeploymentMode::kDriver
+                                                      : DeploymentMode::kStandalone,
+                                          .aeron_dir = argv[1],
+                                          .allowed_base_dirs = {argv[2]}};
   return tensorpool::test::run(options, argv[2]);
 }

@@ -1,6 +1,6 @@
 // What quiet_peer measures: the data path of one process, with its system calls trapped.
 //
-//   quiet_peer AERON_DIR BASE_DIR
+//   quiet_peer AERON_DIR BASE_DIR standalone|driver
 //       publishes and reads on one thread; writes one QuietReport and ends
 #pragma once
 

@@ -1,17 +1,18 @@
 // What the data path does not do: allocate, call the system, fault. Design §4, budget.
-#include "client_fixture.hpp"
+#include "driver_fixture.hpp"
 #include "quiet_peer.hpp"
 #include "support/requirement.hpp"
 
 namespace tensorpool::test {
 namespace {
 
-using DataPath = ClientTest;
+class DataPath : public DriverTest, public ::testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Both, DataPath, ::testing::Values("standalone", "driver"));
 
-TEST_F(DataPath, allocates_nothing_calls_nothing_and_faults_no_page_after_the_first_lap) {
+TEST_P(DataPath, allocates_nothing_calls_nothing_and_faults_no_page_after_the_first_lap) {
   TP_REQ("W275");
-  const Client host = connect();  // of the media driver
-  ChildProcess peer(TP_QUIET_PEER, {options().aeron_dir, scratch_.path()});
+  const Driver host = start_driver();  // and the media driver
+  ChildProcess peer(TP_QUIET_PEER, {options().aeron_dir, scratch_.path(), GetParam()});
   const auto report = peer.read<QuietReport>();
   EXPECT_EQ(peer.finish(), 0);
   EXPECT_GE(report.published, kQuietFrames);

@@ -55,6 +55,8 @@ TEST(AdminRequest, is_refused_with_the_key_that_is_wrong) {
       {R"({"op": "stream.resolve", "name": "../cam"})", Errc::kInvalidArgument, "name"},
       {R"({"op": "stream.ensure", "name": "cam", "rate_hz": 1})", Errc::kInvalidArgument,
        "frame_bytes"},
+      {R"({"op": "stream.ensure", "name": "cam", "nslots": 8})", Errc::kInvalidArgument,
+       "frame_bytes"},
       {R"({"op": "stream.ensure", "name": "cam", "frame_bytes": 1})", Errc::kInvalidArgument,
        "rate_hz or nslots"},
       {R"({"op": "stream.ensure", "name": "cam", "frame_bytes": 4294967296, "rate_hz": 1})",

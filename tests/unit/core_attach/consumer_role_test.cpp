@@ -173,6 +173,19 @@ TEST_F(UnderDriver, the_end_of_the_producers_lease_unmaps_until_a_higher_epoch) 
   EXPECT_EQ(sut_.epoch(), 8U);
 }
 
+TEST_F(UnderDriver, a_producer_that_gave_its_lease_back_is_told_from_one_that_lost_it) {
+  TP_REQ("D170");
+  map(7);
+  hear({.timestamp_ns = ns(now_.mono),
+        .lease_id = 5,
+        .stream_id = kStream,
+        .client_id = kProducer,
+        .role = layout::Role::kProducer,
+        .reason = layout::LeaseRevokeReason::kDetached});
+  ASSERT_EQ(done_.size(), 1U);
+  EXPECT_EQ(done_[0].reason, UnmapReason::kProducerDetached);
+}
+
 TEST_F(UnderDriver, what_it_resumes_with_is_higher_than_all_it_has_accepted) {
   TP_REQ("D170", "D317");
   map(7);

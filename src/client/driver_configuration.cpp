@@ -1,4 +1,4 @@
-#include "apps/configuration.hpp"
+#include "client/driver_configuration.hpp"
 
 #include <unistd.h>
 
@@ -9,10 +9,11 @@
 #include <string_view>
 #include <utility>
 
+#include "config/effective.hpp"
 #include "core/region/directories.hpp"
 #include "os/process.hpp"
 
-namespace tensorpool::inline v0::apps {
+namespace tensorpool::inline v0::detail {
 namespace {
 
 /// errno, or 0. A text that is too long is cut behind the limit: config::load refuses it.
@@ -40,6 +41,13 @@ namespace {
   return variables;
 }
 
+[[nodiscard]] tl::expected<config::Loaded, config::Refused> load(const config::File* file) {
+  return config::load(
+      {.file = file,
+       .environment = environment(),
+       .user = core::region::sanitized_user(os::effective_user_name(), ::geteuid())});
+}
+
 }  // namespace
 
 tl::expected<config::Loaded, config::Refused> load_configuration(const std::string& path) {
@@ -52,10 +60,21 @@ tl::expected<config::Loaded, config::Refused> load_configuration(const std::stri
     problem.message = std::string("cannot be read: ").append(std::strerror(error));
     return tl::unexpected<config::Refused>(std::move(refused));
   }
-  return config::load(
-      {.file = path.empty() ? nullptr : &file,
-       .environment = environment(),
-       .user = core::region::sanitized_user(os::effective_user_name(), ::geteuid())});
+  return load(path.empty() ? nullptr : &file);
 }
 
-}  // namespace tensorpool::inline v0::apps
+tl::expected<config::Loaded, config::Refused> parse_configuration(std::string name,
+                                                                  std::string text) {
+  const config::File file{.name = std::move(name), .text = std::move(text)};
+  return load(&file);
+}
+
+std::string effective_text(const config::Loaded& loaded) {
+  std::string text;
+  for (const config::CommentedLine& line : config::effective_toml(loaded)) {
+    text += line.text + "\n";
+  }
+  return text;
+}
+
+}  // namespace tensorpool::inline v0::detail

@@ -1,0 +1,223 @@
+#include "agents/tenant_agent.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "agents/lease_report.hpp"
+#include "agents/mapped_epoch.hpp"
+#include "core/naming/stream_names.hpp"
+#include "os/clock.hpp"
+#include "os/open_region.hpp"
+#include "os/syscalls.hpp"
+
+namespace tensorpool::inline v0::agents {
+
+void Standing::set(AttachState state) {
+  const std::lock_guard lock(mutex_);
+  now_ = {.state = state};
+  changed_.notify_all();
+}
+
+void Standing::set_failed(const Error& error, bool final) {
+  const std::lock_guard lock(mutex_);
+  now_ = {.state = final ? AttachState::kUnattached : AttachState::kBackoff,
+          .error = error,
+          .final = final};
+  changed_.notify_all();
+}
+
+Standing::Now Standing::now() const {
+  const std::lock_guard lock(mutex_);
+  return now_;
+}
+
+Standing::Now Standing::wait(Nanos patience) const {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, patience, [this] { return now_.is_settled(); });
+  return now_;
+}
+
+TenantAgent::TenantAgent(bus::Client& client, AttachGroup& leases, const os::RegionPolicy& policy,
+                         TenantShared& shared, Options options, Nanos now)
+    : client_(client),
+      leases_(leases),
+      policy_(policy),
+      shared_(shared),
+      options_(std::move(options)),
+      number_wanted_(static_cast<bool>(options_.ask_number)),
+      ask_at_(now),
+      announcer_({.timing = options_.timing,
+                  .announces_regions = false,
+                  .has_name = !options_.name.empty() || !options_.summary.empty()},
+                 now) {
+  if (!number_wanted_) {
+    begin(options_.lease.stream_id, now);
+  }
+}
+
+int TenantAgent::do_work(ControlBus& control, const base::Now& now) {
+  shared_.epochs.collect();
+  if (number_wanted_ && now.mono >= ask_at_) {
+    ask_number(now.mono);
+  }
+  if (present_) {
+    keep_up(control, now);
+  }
+  return descriptors_ ? descriptors_->do_work(now.mono) : 0;
+}
+
+void TenantAgent::ask_number(Nanos now) {
+  const std::optional<Result<std::uint32_t>> number = options_.ask_number(now);
+  if (!number) {
+    return;
+  }
+  if (*number) {
+    number_wanted_ = false;
+    begin(**number, now);
+  } else if (lease_ == nullptr) {
+    no_number(number->error(), now);
+  } else {
+    ask_at_ = now + kAskPeriod;  // the lease tells how it stands
+  }
+}
+
+void TenantAgent::no_number(const Error& why, Nanos now) {
+  const bool final = why.code != Errc::kNotFound;
+  ask_at_ = final ? Nanos::max() : now + kAskPeriod;
+  if (final || shared_.standing.now().error.code != why.code) {  // said once
+    emit({.kind = ProducerEvent::Kind::kAttachFailed, .tries_again = !final, .error = why});
+  }
+  shared_.standing.set_failed(why, final);
+}
+
+void TenantAgent::begin(std::uint32_t stream_id, Nanos now) {
+  if (lease_ != nullptr) {
+    return;  // names keep their numbers, and it goes on by itself
+  }
+  options_.lease.stream_id = stream_id;
+  lease_ = std::make_unique<AttachAgent>(
+      leases_, options_.lease,
+      AttachAgent::User{
+          .map = [this](const core::region::MappingPlan& plan, Nanos) { return map(plan); },
+          .unmap = [this](UnmapReason, Nanos) { unmap(); },
+          .report = [this](const core::attach::AttachReport& what,
+                           std::string_view text) { report(what, text); }});
+  shared_.stream_id.store(stream_id, std::memory_order_relaxed);
+  lease_->want_attach(now);
+}
+
+/// As the producer's thread has to know it: its clock may be the coarse one, which is late by up to
+/// a step.
+Nanos TenantAgent::deadline() const noexcept {
+  const Nanos deadline = lease_->machine().lease_deadline();
+  return deadline == Nanos::max() ? deadline : deadline - os::SystemClock::coarse_step();
+}
+
+/// What a producer owes while it holds a lease (W205, W212).
+void TenantAgent::keep_up(ControlBus& control, const base::Now& now) {
+  (*present_)->set_deadline(deadline());
+  const core::producer::Announcer::Due due = announcer_.poll(now.mono);
+  if (due.refresh_activity) {
+    (*present_)->regions->store_activity(now.mono);
+    announcer_.activity_refreshed(now.mono);
+  }
+  if (due.data_source && announce_name(control)) {
+    announcer_.data_source_sent(now.mono);
+  }
+}
+
+void TenantAgent::on_hello(const layout::ConsumerHello& hello, const base::Now& now) {
+  if (present_ && hello.stream_id == shared_.stream_id.load(std::memory_order_relaxed)) {
+    announcer_.on_hello(hello.consumer_id, now.mono);
+  }
+}
+
+std::unique_ptr<AttachAgent> TenantAgent::close(Nanos now) {
+  if (lease_ != nullptr) {
+    lease_->close(now);  // unmaps first (D165)
+    lease_->forget_user();
+  }
+  unmap();
+  shared_.epochs.collect();
+  return std::move(lease_);
+}
+
+Status TenantAgent::map(const core::region::MappingPlan& plan) {
+  std::uint32_t largest = 0;
+  for (const core::region::PlannedRegion& pool : plan.pools) {
+    largest = std::max(largest, pool.expected.stride_bytes);
+  }
+  if (largest < options_.stride_bytes_min) {
+    return fail(Errc::kNoPoolFits, "stream of the driver", options_.stride_bytes_min, largest);
+  }
+  Result<os::MappedStream> regions =
+      os::open_stream(os::system_calls(), policy_, plan, os::Access::kReadWrite);
+  if (!regions) {
+    return fail(regions.error());
+  }
+  if (!descriptors_) {
+    descriptors_.emplace(
+        client_, bus::PublicationLink::Options{
+                     .channel = options_.descriptor_channel,
+                     .stream_id = options_.descriptor_stream_id != 0
+                                      ? options_.descriptor_stream_id
+                                      : core::naming::descriptor_stream_id(plan.stream_id())});
+  }
+  detail::WrittenEpoch::Memory memory = detail::memory_of(*regions);
+  candidate_.emplace(new detail::WrittenEpoch(std::move(*regions), std::move(memory), *descriptors_,
+                                              {.stream_id = plan.stream_id(),
+                                               .epoch = plan.epoch(),
+                                               .stamp_descriptors = options_.stamp_descriptors}));
+  return {};
+}
+
+void TenantAgent::unmap() {
+  candidate_.reset();
+  if (present_) {
+    (*present_)->set_deadline(Nanos::min());
+    shared_.epochs.offer(nullptr);
+    present_.reset();
+  }
+}
+
+void TenantAgent::report(const core::attach::AttachReport& report, std::string_view text) {
+  using Kind = core::attach::AttachReport::Kind;
+  const core::attach::AttachMachine& machine = lease_->machine();
+  switch (report.kind) {
+    case Kind::kAttached:
+      (*candidate_)->set_deadline(deadline());
+      present_.emplace(*candidate_);
+      candidate_.reset();
+      shared_.stream_id.store(machine.stream_id(), std::memory_order_relaxed);
+      shared_.epochs.offer(std::make_unique<detail::WrittenRef>(*present_));
+      shared_.standing.set(AttachState::kAttached);
+      break;
+    case Kind::kDetached:
+      shared_.standing.set(AttachState::kUnattached);
+      break;
+    default:
+      candidate_.reset();
+      number_wanted_ = report.tries_again && static_cast<bool>(options_.ask_number);
+      shared_.standing.set_failed(error_of(report, text), !report.tries_again);
+      break;
+  }
+  emit(event_of<ProducerEvent>(report, text, machine));
+}
+
+void TenantAgent::emit(const ProducerEvent& event) const {
+  if (options_.on_event) {
+    options_.on_event(event);
+  }
+}
+
+bool TenantAgent::announce_name(ControlBus& control) const {
+  layout::DataSourceAnnounce message;
+  message.stream_id = lease_->machine().stream_id();
+  message.producer_id = lease_->machine().client_id();  // D85
+  message.epoch = (*present_)->epoch();
+  message.name = options_.name;
+  message.summary = options_.summary;
+  return control.send_metadata(message);
+}
+
+}  // namespace tensorpool::inline v0::agents

@@ -1,0 +1,119 @@
+// The control work of one producer under a driver: finds the number of its stream, gets and keeps
+// a lease, hands each epoch to the producer's thread and takes it back, tells its name, refreshes
+// activity, keeps the descriptor publication. Spec: §2.20 (producer), §1.10.3. What decides is
+// core/attach/attach_machine. The counterpart of OwnerAgent.
+//
+// Thread contract: the control thread, except what TenantShared says.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "agents/ask_number.hpp"
+#include "agents/attach_group.hpp"
+#include "agents/control_bus.hpp"
+#include "agents/written_epoch.hpp"
+#include "bus/handoff.hpp"
+#include "core/producer/announcer.hpp"
+#include "os/region_policy.hpp"
+#include "tensorpool/producer.hpp"
+
+namespace tensorpool::inline v0::agents {
+
+/// Where a producer stands, for threads that wait for it. Thread contract: any thread.
+class Standing {
+ public:
+  struct Now {
+    AttachState state = AttachState::kAttaching;
+    Error error = {};    ///< of the last attempt that failed
+    bool final = false;  ///< nothing more happens by itself
+
+    [[nodiscard]] bool is_settled() const noexcept {
+      return final || state == AttachState::kAttached;
+    }
+  };
+
+  void set(AttachState state);
+  void set_failed(const Error& error, bool final);
+  [[nodiscard]] Now now() const;
+  /// Waits until attached or final, at most for `patience`.
+  [[nodiscard]] Now wait(Nanos patience) const;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  Now now_;
+};
+
+/// What the control thread tells the others.
+struct TenantShared {
+  bus::Handoff<detail::WrittenRef> epochs;  ///< current(): the producer's thread
+  std::atomic<std::uint32_t> stream_id{0};  ///< 0 while it is being asked for; stands alone
+  Standing standing;
+};
+
+class TenantAgent final : public ControlListener {
+ public:
+  struct Options {
+    core::attach::AttachMachine::Options lease = {};
+    /// Asked for the number of the stream, once a second until there is one, and again after each
+    /// loss of the lease: a driver that was started anew has to be told what the stream is for.
+    /// Empty: the number is that of `lease`.
+    AskNumber ask_number = {};
+    /// The largest pool that was asked for. What has less is not mapped: a driver that was started
+    /// anew may not have been told yet. 0: any.
+    std::uint32_t stride_bytes_min = 0;
+    std::string name = {};
+    std::string summary = {};
+    core::Timing timing = {};
+    bool stamp_descriptors = false;
+    bus::Channel descriptor_channel = {};
+    std::int32_t descriptor_stream_id = 0;  ///< 0: by the number of the stream (core/naming)
+    std::function<void(const ProducerEvent&)> on_event = {};
+  };
+
+  /// The references outlive the agent. Precondition: AttachMachine::check(options.lease).
+  TenantAgent(bus::Client& client, AttachGroup& leases, const os::RegionPolicy& policy,
+              TenantShared& shared, Options options, Nanos now);
+
+  int do_work(ControlBus& control, const base::Now& now);
+  void on_hello(const layout::ConsumerHello& hello, const base::Now& now) override;
+
+  /// Begins to give the lease back, and leaves it to the caller to see to the end of that. Nothing
+  /// is written any more; the agent is of no more use.
+  [[nodiscard]] std::unique_ptr<AttachAgent> close(Nanos now);
+
+ private:
+  static constexpr Nanos kAskPeriod = std::chrono::seconds(1);
+
+  void ask_number(Nanos now);
+  void no_number(const Error& why, Nanos now);
+  void begin(std::uint32_t stream_id, Nanos now);
+  void keep_up(ControlBus& control, const base::Now& now);
+  [[nodiscard]] Nanos deadline() const noexcept;
+  [[nodiscard]] Status map(const core::region::MappingPlan& plan);
+  void unmap();
+  void report(const core::attach::AttachReport& report, std::string_view text);
+  void emit(const ProducerEvent& event) const;
+  [[nodiscard]] bool announce_name(ControlBus& control) const;
+
+  bus::Client& client_;
+  AttachGroup& leases_;
+  const os::RegionPolicy& policy_;
+  TenantShared& shared_;
+  Options options_;
+  bool number_wanted_;
+  Nanos ask_at_;
+  std::unique_ptr<AttachAgent> lease_;               // once the number is known
+  std::optional<bus::PublicationLink> descriptors_;  // once the stream is known for certain
+  std::optional<detail::WrittenRef> candidate_;      // mapped, the lease not yet ours
+  std::optional<detail::WrittenRef> present_;        // what the producer's thread is offered
+  core::producer::Announcer announcer_;
+};
+
+}  // namespace tensorpool::inline v0::agents

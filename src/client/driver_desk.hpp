@@ -1,0 +1,54 @@
+// What a client asks of a driver over its admin socket: where it announces, which number a name
+// has. Everything else goes over the control stream, and nothing needs this socket. Design §9
+// (admin plane), docs/adr/0020.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "admin/request.hpp"
+#include "os/local_socket.hpp"
+#include "tensorpool/producer.hpp"
+#include "tensorpool/types/error.hpp"
+
+namespace tensorpool::inline v0::detail {
+
+struct AnnounceEndpoint {
+  std::string channel;
+  std::int32_t stream_id = 0;
+};
+
+/// Where the driver of this media driver and control stream announces. Waits a moment for the
+/// answer. Errors: kNotFound where no driver answers. Thread contract: any thread.
+[[nodiscard]] Result<AnnounceEndpoint> ask_announces(std::string_view aeron_dir,
+                                                     std::int32_t control_stream_id);
+
+/// The request for the number of a stream for frames as `wanted` says: without a geometry that of
+/// the driver's profile. kInvalidArgument for a name that no driver takes.
+[[nodiscard]] Result<admin::Request> ensure_request(const StreamOptions& wanted);
+
+/// Asks for the number of a stream without waiting for the answer: the driver may be driven by the
+/// same thread. Thread contract: one thread.
+class NumberInquiry {
+ public:
+  NumberInquiry(std::string_view aeron_dir, std::int32_t control_stream_id,
+                const admin::Request& request);
+
+  /// Asks, or looks for the answer; nothing while there is none. kNotFound: nobody listens or
+  /// answers, or the driver does not know the name; others are refusals. Then the next call asks
+  /// anew.
+  [[nodiscard]] std::optional<Result<std::uint32_t>> poll(Nanos now);
+
+ private:
+  [[nodiscard]] Status send(Nanos now);
+
+  std::string socket_;
+  std::string line_;
+  std::optional<os::LocalConnection> connection_;  // while an answer is waited for
+  std::string answer_;
+  Nanos give_up_at_{};
+};
+
+}  // namespace tensorpool::inline v0::detail
