@@ -15,6 +15,8 @@ struct ProducerOptions {
   pid_t parent = 0;
 };
 inline constexpr const char* kProducerVerb = "demo-producer";
+/// The first line of its output: the stream is there.
+inline constexpr const char* kReady = "ready";
 /// The lines on its standard input.
 inline constexpr const char* kBegin = "begin";
 inline constexpr const char* kDismiss = "dismiss";

@@ -1,9 +1,10 @@
-// The half of `tp demo` that publishes: a process of its own, with the media driver in it.
+// The half of `tp demo` that publishes: a process of its own, with driver and media driver in it.
 //
-// Begins with a line on its standard input: the other half has mapped the stream. Ends by SIGTERM,
-// which also comes when its parent dies. Then it prints what it has published, and keeps the stream
-// until it is dismissed, so that the other half can read to the last frame. Standard input that
-// ends without a dismissal is the parent's death: then the workspace is removed here.
+// Says kReady once it holds its lease, and begins with a line on its standard input: the other half
+// has mapped the stream. Ends by SIGTERM, which also comes when its parent dies. Then it prints
+// what it has published, and keeps the stream until it is dismissed, so that the other half can
+// read to the last frame. Standard input that ends without a dismissal is the parent's death: then
+// the workspace is removed here.
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -28,7 +29,6 @@
 #include "apps/pacer.hpp"
 #include "apps/sources/simulated.hpp"
 #include "apps/stop.hpp"
-#include "apps/stream_lookup.hpp"
 #include "os/clock.hpp"
 #include "tensorpool/client.hpp"
 
@@ -36,9 +36,30 @@ namespace tensorpool::inline v0::apps::demo {
 namespace {
 
 constexpr Nanos kLookAgain = std::chrono::milliseconds(2);
-constexpr Nanos kAnnouncePeriod = std::chrono::milliseconds(200);
 constexpr Nanos kSlack = std::chrono::milliseconds(100);
 constexpr Nanos kSlackMin = std::chrono::milliseconds(1);
+constexpr Nanos kAttachPatience = std::chrono::seconds(15);  // huge rings take their time
+
+/// Of the demo's driver: one stream, and everything below the workspace.
+[[nodiscard]] std::string configuration(const std::string& workspace,
+                                        const StreamOptions& geometry) {
+  return fmt::format(R"([driver]
+instance_id = "demo"
+announce_stream_id = 1001
+[shm]
+base_dir = "{}"
+permissions_mode = "600"
+[policies]
+announce_period_ms = 200
+[profiles.camera]
+header_nslots = {}
+payload_pools = [ {{ pool_id = 1, stride_bytes = {} }} ]
+[streams.demo]
+stream_id = {}
+profile = "camera"
+)",
+                     workspace, geometry.nslots, geometry.pools.at(0).stride_bytes, kStreamNumber);
+}
 
 /// The other half, as standard input shows it.
 class Owner {
@@ -107,29 +128,29 @@ class Owner {
       sources::make_simulation({.simulation = sources::Simulation::kCamera,
                                 .shape = {kRows, kColumns},
                                 .dtype = Dtype::kUint16});
-  Result<Client> client = Client::create({.aeron_dir = DemoWorkspace::aeron_dir(workspace),
-                                          .media_driver = MediaDriverPolicy::kEmbedded,
-                                          .log = console.log_sink()});
-  if (!camera || !client) {
-    return fail(camera ? client.error() : camera.error());
+  const Result<StreamOptions> room = geometry();
+  if (!camera || !room) {
+    return fail(camera ? room.error() : camera.error());
   }
-  if (Status status = await_connection(*client, {.stop = &stop}); !status) {
-    return status;
+  Result<Client> client = Client::create({.mode = DeploymentMode::kEmbedded,
+                                          .aeron_dir = DemoWorkspace::aeron_dir(workspace),
+                                          .allowed_base_dirs = {workspace},
+                                          .log = console.log_sink(),
+                                          .driver = {.config = configuration(workspace, *room),
+                                                     .media_driver = MediaDriverPolicy::kEmbedded,
+                                                     .admin_socket = false,
+                                                     .log = [](LogLevel, std::string_view) {}}});
+  if (!client) {
+    return fail(client.error());
   }
-  Result<StreamOptions> stream = geometry();
-  if (!stream) {
-    return fail(stream.error());
-  }
-  stream->stream_id = kStreamNumber;
-  stream->name = "demo";
-  stream->shm_base_dir = workspace;
-  stream->private_files = true;
-  stream->announce_period = kAnnouncePeriod;
-  Result<Producer> producer = client->create_producer(*stream);
+  Result<Producer> producer = client->create_producer({.stream_id = kStreamNumber, .name = "demo"});
   if (!producer) {
     return fail(producer.error());
   }
-  if (!owner.await_begin()) {
+  if (Status attached = producer->wait_attached(kAttachPatience); !attached) {
+    return attached;
+  }
+  if (!put_line(kReady) || !owner.await_begin()) {
     return fail(Errc::kClosed, "demo");
   }
   while (!stop.load(std::memory_order_relaxed) && !producer->has_subscribers()) {

@@ -10,6 +10,12 @@
 #include "bus/driver_probe.hpp"
 
 namespace tensorpool::inline v0::apps {
+namespace {
+
+constexpr std::uint32_t kUsualControlStream = 1000;
+constexpr Nanos kAnswerPatience = std::chrono::seconds(1);
+
+}  // namespace
 
 void add_driver_address(CLI::App& verb, DriverAddress& address) {
   add_aeron_dir(verb, address.aeron_dir);
@@ -54,6 +60,33 @@ void set_stream(admin::Request& request, const std::string& stream) {
   } else {
     request.name = stream;
   }
+}
+
+void add_standalone(CLI::App& verb, bool& standalone) {
+  verb.add_flag("--standalone", standalone,
+                "Without the driver, also where one runs: publisher and subscribers all of them");
+}
+
+ClientOptions choose_client(const std::string& aeron_dir, bool standalone) {
+  ClientOptions options;
+  options.aeron_dir = bus::choose_aeron_dir(aeron_dir);
+  if (!standalone &&
+      admin::ask(admin::socket_path(options.aeron_dir, kUsualControlStream), {}, kAnswerPatience)) {
+    options.mode = DeploymentMode::kDriver;
+  }
+  return options;
+}
+
+StreamRef resolve_at_driver(const std::string& aeron_dir, StreamRef stream) {
+  if (stream.number != 0) {
+    return stream;
+  }
+  const Result<std::string> line = admin::ask(
+      admin::socket_path(aeron_dir, kUsualControlStream),
+      {.operation = admin::Operation::kResolveStream, .name = stream.name}, kAnswerPatience);
+  const nlohmann::json answer = nlohmann::json::parse(line.value_or(""), nullptr, false);
+  stream.number = answer.is_object() ? answer.value("stream_id", 0U) : 0U;
+  return stream;
 }
 
 }  // namespace tensorpool::inline v0::apps

@@ -8,6 +8,8 @@
 
 #include "admin/request.hpp"
 #include "apps/console.hpp"
+#include "apps/stream_lookup.hpp"
+#include "tensorpool/client.hpp"
 #include "tensorpool/types/error.hpp"
 
 namespace CLI {
@@ -31,5 +33,15 @@ void add_driver_address(CLI::App& verb, DriverAddress& address);
 
 /// A stream as people name it: a number is one, anything else a name. Fills `name` or `stream_id`.
 void set_stream(admin::Request& request, const std::string& stream);
+
+/// Puts --standalone on the command line of a verb that streams.
+void add_standalone(CLI::App& verb, bool& standalone);
+
+/// How a verb comes to streams: through the driver where one answers on its admin socket, and
+/// otherwise, or when asked to, standalone.
+[[nodiscard]] ClientOptions choose_client(const std::string& aeron_dir, bool standalone);
+
+/// The stream by the number that the driver has for its name, where there is one.
+[[nodiscard]] StreamRef resolve_at_driver(const std::string& aeron_dir, StreamRef stream);
 
 }  // namespace tensorpool::inline v0::apps

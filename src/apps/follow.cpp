@@ -8,6 +8,7 @@
 #include <chrono>
 #include <limits>
 
+#include "apps/driver_link.hpp"
 #include "apps/inspect.hpp"
 #include "apps/options.hpp"
 #include "apps/text.hpp"
@@ -56,6 +57,7 @@ void add_follow_places(CLI::App& verb, FollowOptions& options) {
       ->check(CLI::Range(1, std::numeric_limits<std::int32_t>::max(), "ID"));
   add_shm_dir(verb, options.shm_dir);
   add_aeron_dir(verb, options.aeron_dir);
+  add_standalone(verb, options.standalone);
 }
 
 void EventNotes::on_event(const ConsumerEvent& event) {
@@ -64,7 +66,9 @@ void EventNotes::on_event(const ConsumerEvent& event) {
       console_.note(fmt::format("mapped epoch {}", event.epoch));
       break;
     case ConsumerEvent::Kind::kDiscontinuity:
-      if (event.reason != UnmapReason::kClosed) {
+      if (event.reason == UnmapReason::kProducerDetached) {
+        detached_at_.store(os::SystemClock().mono());
+      } else if (event.reason != UnmapReason::kClosed) {
         console_.warn(fmt::format(
             "discontinuity: epoch {} ended {}: {}", event.epoch,
             event.any_frame ? fmt::format("after frame {}", event.last_seq) : "before any frame",
@@ -88,10 +92,17 @@ void EventNotes::on_event(const ConsumerEvent& event) {
         console_.note("a media driver is back");
       }
       break;
+    case ConsumerEvent::Kind::kAttachFailed:
+      console_.warn(fmt::format("not attached: {}{}", event.error.subject_view(),
+                                event.tries_again ? "; trying again" : ""));
+      break;
+    case ConsumerEvent::Kind::kLeaseLost:
+      console_.warn(fmt::format("lease lost, {}{}{}{}", to_string(event.loss),
+                                event.text.empty() ? "" : ": ", event.text,
+                                event.tries_again ? "; attaching again" : ""));
+      break;
     case ConsumerEvent::Kind::kStreamFound:
     case ConsumerEvent::Kind::kAttached:
-    case ConsumerEvent::Kind::kAttachFailed:
-    case ConsumerEvent::Kind::kLeaseLost:
     case ConsumerEvent::Kind::kDetached:
       break;
   }
@@ -106,22 +117,51 @@ void EventNotes::look(Nanos now) {
   }
 }
 
+Result<Follower::Found> Follower::find(const StreamRef& wanted, const FollowOptions& options,
+                                       const std::atomic<bool>& stop, Console& console) {
+  for (;;) {
+    ClientOptions choice = choose_client(options.aeron_dir, options.standalone);
+    choice.allowed_base_dirs = {options.shm_dir};
+    const bool has_driver = choice.mode == DeploymentMode::kDriver;
+    Result<Client> client = Client::create(std::move(choice));
+    if (!client) {
+      return fail(client.error());
+    }
+    const StreamRef lookup = has_driver ? resolve_at_driver(client->aeron_dir(), wanted) : wanted;
+    // Started before the driver, or before the driver knew the name: looks again by what it says.
+    const auto look_elsewhere = [&] {
+      return has_driver
+                 ? lookup.number == 0 && resolve_at_driver(client->aeron_dir(), wanted).number != 0
+                 : choose_client(options.aeron_dir, options.standalone).mode ==
+                       DeploymentMode::kDriver;
+    };
+    Result<StreamInfo> stream = await_stream(*client, lookup,
+                                             {.timeout = from_seconds(options.timeout_s),
+                                              .stop = &stop,
+                                              .look_elsewhere = look_elsewhere},
+                                             console);
+    if (stream) {
+      stream->name = stream->name.empty() ? wanted.name : stream->name;
+      return Found{.client = std::move(*client), .stream = std::move(*stream)};
+    }
+    if (stream.error().code != Errc::kNotFound) {
+      return fail(stream.error());
+    }
+  }
+}
+
 Result<Follower> Follower::create(const FollowOptions& options, const std::atomic<bool>& stop,
                                   Console& console) {
   const Result<StreamRef> wanted = parse_stream_ref(options.stream);
   if (!wanted) {
     return fail(wanted.error());
   }
-  Result<Client> client =
-      Client::create({.aeron_dir = options.aeron_dir, .allowed_base_dirs = {options.shm_dir}});
-  if (!client) {
-    return fail(client.error());
+  Result<Found> found = find(*wanted, options, stop, console);
+  if (!found) {
+    return fail(found.error());
   }
-  Result<StreamInfo> stream = await_stream(
-      *client, *wanted, {.timeout = from_seconds(options.timeout_s), .stop = &stop}, console);
-  if (!stream) {
-    return fail(stream.error());
-  }
+  Client* const client = &found->client;
+  StreamInfo* const stream = &found->stream;
   auto notes = std::make_unique<EventNotes>(console);
   const std::int32_t usual_id = core::naming::descriptor_stream_id(stream->stream_id);
   ConsumerOptions reading = {
@@ -155,6 +195,9 @@ Result<Follower> Follower::create(const FollowOptions& options, const std::atomi
 std::optional<FrameView> Follower::next(bool latest) {
   for (;;) {
     std::optional<FrameView> frame = latest ? consumer_.latest() : consumer_.next();
+    if (frame && notes_->detached_at() != Nanos{0}) {
+      notes_->on_frame();
+    }
     if (!frame || any_frame_) {
       return frame;
     }
@@ -168,6 +211,9 @@ std::optional<FrameView> Follower::next(bool latest) {
 }
 
 bool Follower::has_ended(Nanos now) {
+  if (const Nanos detached_at = notes_->detached_at(); detached_at != Nanos{0}) {
+    return now - detached_at >= kRestartTime;
+  }
   for (const StreamInfo& heard : client_.streams()) {
     if (heard.stream_id == stream_.stream_id && heard.epoch > stream_.epoch && heard.nslots > 0) {
       stream_ = heard;

@@ -29,6 +29,7 @@ struct FollowOptions {
   double timeout_s = 0;  ///< 0: as long as it takes
   std::string shm_dir = "/dev/shm";
   std::string aeron_dir;
+  bool standalone = false;
 };
 
 /// Puts NAME and --direct on the command line.
@@ -45,9 +46,13 @@ class EventNotes {
   void on_event(const ConsumerEvent& event);
   /// For what is worth telling only when it lasts.
   void look(Nanos now);
+  /// When the producer has given its lease back; 0: it has not, or another one publishes.
+  [[nodiscard]] Nanos detached_at() const noexcept { return detached_at_.load(); }
+  void on_frame() noexcept { detached_at_.store(Nanos{0}); }
 
  private:
   Console& console_;
+  std::atomic<Nanos> detached_at_{};
   std::atomic<Nanos> lost_at_{};  // of the media driver; 0: there is one
   std::atomic<bool> told_lost_{false};
 };
@@ -62,6 +67,14 @@ class Follower {
   /// Precondition: `stop` and `console` outlive the follower.
   [[nodiscard]] static Result<Follower> create(const FollowOptions& options,
                                                const std::atomic<bool>& stop, Console& console);
+  /// A client and the stream that it has found.
+  struct Found {
+    Client client;
+    StreamInfo stream;
+  };
+  /// As await_stream, through the driver where one runs, or is started meanwhile.
+  [[nodiscard]] static Result<Found> find(const StreamRef& wanted, const FollowOptions& options,
+                                          const std::atomic<bool>& stop, Console& console);
 
   /// The next frame, or the newest, of those published since the follower came. The view is valid
   /// until the next call.
@@ -80,7 +93,8 @@ class Follower {
   void look_around(Nanos now) { notes_->look(now); }
 
   /// True when whoever published the stream has closed it: the files that the consumer has mapped
-  /// are gone, and no others have come in their place for a while. A publisher that was killed
+  /// are gone, or under a driver the lease was given back, and no others have come in their place
+  /// for a while. A publisher that was killed
   /// leaves its files behind and is waited for. Makes system calls: for when nothing comes.
   [[nodiscard]] bool has_ended(Nanos now);
 

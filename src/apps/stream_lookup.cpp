@@ -21,6 +21,7 @@ using bus::DriverState;
 constexpr Nanos kAnnouncePeriod = std::chrono::milliseconds(1000);  // W438, of everybody else
 constexpr Nanos kProbe = kAnnouncePeriod * 12 / 10;
 constexpr Nanos kLookAgain = std::chrono::milliseconds(10);
+constexpr Nanos kLookElsewhere = std::chrono::milliseconds(500);
 constexpr Nanos kDriverPatience = std::chrono::seconds(10);
 constexpr std::size_t kListedMax = 5;
 
@@ -166,13 +167,13 @@ Result<StreamRef> parse_stream_ref(std::string_view text) {
 }
 
 bool is_named(const StreamInfo& stream, const StreamRef& wanted) noexcept {
-  return (wanted.number == 0 || stream.stream_id == wanted.number) &&
-         (wanted.name.empty() || stream.name == wanted.name);
+  return wanted.number != 0 ? stream.stream_id == wanted.number : stream.name == wanted.name;
 }
 
 Result<StreamInfo> await_stream(const Client& client, const StreamRef& wanted,
                                 const WaitOptions& options, Console& console) {
   const Nanos start = now_mono();
+  Nanos look_elsewhere_at = start + kLookElsewhere;
   WaitNotes notes(client, wanted, console);
   while (!is_set(options.stop)) {
     const std::vector<StreamInfo> streams = client.streams();
@@ -187,6 +188,12 @@ Result<StreamInfo> await_stream(const Client& client, const StreamRef& wanted,
       return *found;
     }
     notes.update(streams);
+    if (options.look_elsewhere && now_mono() >= look_elsewhere_at) {
+      look_elsewhere_at = now_mono() + kLookElsewhere;
+      if (options.look_elsewhere()) {
+        return fail(Errc::kNotFound, "stream " + wanted.text());
+      }
+    }
     if (options.timeout > Nanos{0} && now_mono() - start >= options.timeout) {
       return fail(Errc::kTimeout, "stream " + wanted.text());
     }

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,12 +29,16 @@ struct StreamRef {
 /// Digits alone are a number (1 to 2^32-2), everything else a name.
 [[nodiscard]] Result<StreamRef> parse_stream_ref(std::string_view text);
 
-/// Whether an announced stream is the one that was asked for.
+/// Whether an announced stream is the one that was asked for: by its number where that is known,
+/// else by its name.
 [[nodiscard]] bool is_named(const StreamInfo& stream, const StreamRef& wanted) noexcept;
 
 struct WaitOptions {
   Nanos timeout{};  ///< 0: as long as it takes
   const std::atomic<bool>* stop = nullptr;
+  /// Asked now and then: whether to look for the stream in another way, by another client. The
+  /// answer of await_stream is then Errc::kNotFound. May be empty.
+  std::function<bool()> look_elsewhere = {};
 };
 
 /// Waits until the stream is announced with its regions. Says meanwhile what is missing and how to

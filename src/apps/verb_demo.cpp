@@ -395,7 +395,11 @@ struct Outcome {
 [[nodiscard]] Result<Outcome> receive(const DemoOptions& options, const std::string& aeron_dir,
                                       ChildProcess& producer, Display& display,
                                       const std::atomic<bool>& stop, Console& console) {
-  Result<Client> client = Client::create({.aeron_dir = aeron_dir, .log = console.log_sink()});
+  if (producer.read_line(kStartPatience) != kReady) {
+    return stop.load() ? fail(Errc::kClosed, "demo") : fail(Errc::kTimeout, "start of the demo");
+  }
+  Result<Client> client = Client::create(
+      {.mode = DeploymentMode::kDriver, .aeron_dir = aeron_dir, .log = console.log_sink()});
   if (!client) {
     return fail(client.error());
   }
@@ -479,7 +483,7 @@ void add_demo(CLI::App& tp, Action& action) {
   tp demo --seconds 3 --json
 
 Publishes 640 x 512 pixels of 16 bits at 1 kHz in one process and receives them in another, with a
-media driver of its own. Latency is from capture to receipt; the copy into shared memory is in it.
+driver and a media driver of its own. Latency is from capture to receipt; the copy into shared memory is in it.
 Gaps are frames overwritten before they were read, late ones while they were read; torn ones, which
 must not exist, are frames with rows of another one that passed all checks.)");
   verb.callback([options, &action] { action = [options] { return demo::run_demo(*options); }; });

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "apps/console.hpp"
+#include "apps/follow.hpp"
 #include "apps/inspect.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
@@ -160,17 +161,13 @@ std::string stream_text(const StreamInfo& stream) {
   if (!wanted) {
     return fail(wanted.error());
   }
-  Result<Client> client =
-      Client::create({.aeron_dir = options.aeron_dir, .log = console.log_sink()});
-  if (!client) {
-    return fail(client.error());
-  }
   const std::atomic<bool>& stop = catch_stop_signals();
-  const Result<StreamInfo> stream = await_stream(
-      *client, *wanted, {.timeout = from_seconds(options.timeout_s), .stop = &stop}, console);
-  if (!stream) {
-    return fail(stream.error());
+  const Result<Follower::Found> found = Follower::find(
+      *wanted, {.timeout_s = options.timeout_s, .aeron_dir = options.aeron_dir}, stop, console);
+  if (!found) {
+    return fail(found.error());
   }
+  const StreamInfo* const stream = &found->stream;
   if (!(options.json ? put_json(stream_json(*stream)) : put_line(stream_text(*stream)))) {
     return true;
   }

@@ -19,6 +19,7 @@
 
 #include "apps/console.hpp"
 #include "apps/counters.hpp"
+#include "apps/driver_link.hpp"
 #include "apps/files/open.hpp"
 #include "apps/geometry.hpp"
 #include "apps/options.hpp"
@@ -42,6 +43,9 @@ constexpr double kFileHz = 100;
 constexpr double kSimulationHz = 1000;
 constexpr Nanos kReportPeriod = std::chrono::milliseconds(200);
 constexpr Nanos kLookAgain = std::chrono::milliseconds(2);
+/// The lease of a publisher that was killed is over by then, and its driver has let the next one
+/// in.
+constexpr Nanos kAttachPatience = std::chrono::seconds(10);
 constexpr Nanos kAnnouncePeriod = std::chrono::milliseconds(250);
 /// From the first sign of a subscriber until it has mapped the stream: it needs one announce.
 constexpr Nanos kMappingTime = kAnnouncePeriod + std::chrono::milliseconds(100);
@@ -65,6 +69,7 @@ struct PubOptions {
   double linger_s = 0.25;
   std::string shm_dir = "/dev/shm";
   std::string aeron_dir;
+  bool standalone = false;
   bool json = false;
 
   [[nodiscard]] bool from_stdin() const { return from == "-"; }
@@ -174,8 +179,6 @@ class Publishing {
     stream_ = *parsed;
     if (options_.number != 0) {
       stream_.number = options_.number;
-    } else if (stream_.number == 0) {
-      stream_.number = core::naming::stream_number(stream_.name);
     }
     Result<Geometry> geometry =
         choose_geometry({.frame_bytes = source_.frame_bytes(),
@@ -194,13 +197,22 @@ class Publishing {
     stream.stream_id = stream_.number;
     stream.name = stream_.name;
     stream.summary = tensor_text(source_.info());
-    stream.descriptor_stream_id = core::naming::descriptor_stream_id(stream_.number);
-    stream.announce_period = kAnnouncePeriod;
+    stream.descriptor_stream_id = 0;  // by the number
+    if (has_driver_) {
+      stream.on_event = [this](const ProducerEvent& event) { tell(event); };
+    } else {
+      stream.announce_period = kAnnouncePeriod;
+    }
     Result<Producer> producer = client_->create_producer(stream);
     if (!producer) {
       return fail(producer.error());
     }
     producer_.emplace(std::move(*producer));
+    if (Status attached = await_lease(); !attached) {
+      producer_.reset();  // it has published nothing: no summary
+      return attached;
+    }
+    stream_.number = producer_->stream_id();
     console_.note(fmt::format("publishing {} (number {}): {} at {}", stream_.text(), stream_.number,
                               tensor_text(source_.info()),
                               hz() > 0 ? rate_text(hz()) : "the speed of its source"));
@@ -210,9 +222,12 @@ class Publishing {
 
   [[nodiscard]] Status connect() {
     const bool was_alive = bus::driver_alive(bus::choose_aeron_dir(options_.aeron_dir));
-    Result<Client> client = Client::create({.aeron_dir = options_.aeron_dir,
-                                            .media_driver = MediaDriverPolicy::kAuto,
-                                            .log = console_.log_sink()});
+    ClientOptions wanted = choose_client(options_.aeron_dir, options_.standalone);
+    has_driver_ = wanted.mode == DeploymentMode::kDriver;
+    wanted.media_driver = has_driver_ ? MediaDriverPolicy::kExternal : MediaDriverPolicy::kAuto;
+    wanted.allowed_base_dirs = {options_.shm_dir};
+    wanted.log = console_.log_sink();
+    Result<Client> client = Client::create(std::move(wanted));
     if (!client) {
       return fail(client.error());
     }
@@ -221,10 +236,48 @@ class Publishing {
     if (Status status = await_connection(*client_, wait); !status) {
       return status;
     }
+    if (has_driver_) {
+      return {};  // who may publish is the driver's business
+    }
+    if (stream_.number == 0) {
+      stream_.number = core::naming::stream_number(stream_.name);
+    }
     // With a media driver that was just started here, nobody else has announced anything yet.
     const bool alone = !was_alive && bus::probe_driver(client_->aeron_dir()).pid ==
                                          static_cast<std::int64_t>(::getpid());
     return alone ? Status{} : check_free(*client_, stream_, wait);
+  }
+
+  /// Waits for the driver, and for the end of a lease that a killed publisher has left.
+  [[nodiscard]] Status await_lease() {
+    const Nanos end = clock_.mono() + kAttachPatience;
+    for (;;) {
+      Status attached = producer_->wait_attached(kLookAgain);
+      if (attached || clock_.mono() >= end ||
+          producer_->attach_state() == AttachState::kUnattached) {
+        return attached;
+      }
+      if (is_stopped()) {
+        return fail(Errc::kClosed, stream_.text());
+      }
+    }
+  }
+
+  /// On the client's thread.
+  void tell(const ProducerEvent& event) {
+    using Kind = ProducerEvent::Kind;
+    if (event.kind == Kind::kLeaseLost) {
+      console_.warn(fmt::format("lease lost, {}{}{}{}", to_string(event.loss),
+                                event.text.empty() ? "" : ": ", event.text,
+                                event.tries_again ? "; attaching again" : ""));
+    } else if (event.kind == Kind::kAttachFailed && event.tries_again &&
+               told_.exchange(static_cast<int>(event.error.code)) !=
+                   static_cast<int>(event.error.code)) {
+      console_.note(fmt::format("waiting for the driver: {}", event.error.subject_view()));
+    } else if (event.kind == Kind::kAttached) {
+      told_ = 0;
+      console_.note(fmt::format("attached, epoch {}", event.epoch));
+    }
   }
 
   /// False when it was stopped.
@@ -280,12 +333,17 @@ class Publishing {
       done_ = true;
       return {};
     }
-    const Nanos now = clock_.mono();
-    const PublishStatus published =
-        producer_->publish(source_.info(), **frame, static_cast<std::uint64_t>(now.count()));
+    Nanos now = clock_.mono();
+    PublishStatus published = publish_frame(**frame, now);
+    while (waits_for_lease(published)) {
+      sleep_for(kLookAgain);
+      now = clock_.mono();
+      published = publish_frame(**frame, now);
+    }
     if (published != PublishStatus::kPublished) {
-      return fail(published == PublishStatus::kClosed ? Errc::kClosed : Errc::kInvalidParams,
-                  to_string(published));
+      const bool ended =
+          published == PublishStatus::kClosed || (is_stopped() && is_unattached(published));
+      return fail(ended ? Errc::kClosed : Errc::kInvalidParams, to_string(published));
     }
     note_reached();
     ++frames_;
@@ -298,6 +356,18 @@ class Publishing {
                        .counters = producer_->counters()});
     }
     return {};
+  }
+
+  [[nodiscard]] PublishStatus publish_frame(files::FrameBytes frame, Nanos now) {
+    return producer_->publish(source_.info(), frame, static_cast<std::uint64_t>(now.count()));
+  }
+  [[nodiscard]] static bool is_unattached(PublishStatus status) noexcept {
+    return status == PublishStatus::kLeaseLost || status == PublishStatus::kNotAttached;
+  }
+  /// The frame is kept for the next lease, unless there will be none.
+  [[nodiscard]] bool waits_for_lease(PublishStatus status) const {
+    return is_unattached(status) && !is_stopped() &&
+           producer_->attach_state() != AttachState::kUnattached;
   }
 
   /// The first frames of a stream that waits for nobody have no descriptor until the media driver
@@ -385,6 +455,8 @@ class Publishing {
   Console& console_;
   const os::SystemClock clock_;
   StreamRef stream_;
+  bool has_driver_ = false;
+  std::atomic<int> told_{0};  // code of the last refusal that was told
   std::optional<Client> client_;
   std::optional<Producer> producer_;  // goes before the client
   std::uint64_t frames_ = 0;
@@ -464,13 +536,16 @@ void add_pub(CLI::App& tp, Action& action) {
   verb.add_flag("--json", options->json, "Print the summary as JSON");
   add_shm_dir(verb, options->shm_dir);
   add_aeron_dir(verb, options->aeron_dir);
+  add_standalone(verb, options->standalone);
   verb.footer(R"(Examples:
   tp pub cam1 --from my.fits                 a FITS cube, frame by frame, at 100 Hz
   tp pub cam1 --from stack.npy --hz 1000 --loop
   tp pub cam1 --sim camera --hz 2000
   ffmpeg -i in.mp4 -f rawvideo -pix_fmt rgb24 - | tp pub cam1 --from - --shape 480,640,3 --dtype u1
 
-A media driver is brought along when none runs. Received with `tp sub cam1`.)");
+Attaches to the driver where one runs (`tp up`), and has it make a stream that takes these frames.
+Without one the files are the publisher's own, and a media driver is brought along when none runs.
+Received with `tp sub cam1`.)");
   verb.callback([options, &action] {
     if (options->from.empty() && options->simulation.empty()) {
       throw CLI::RequiredError("--from or --sim");

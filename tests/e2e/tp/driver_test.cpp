@@ -242,6 +242,52 @@ TEST_F(TpDriver, drains_and_tells_its_clients_when_it_goes_down) {
   EXPECT_EQ(start({"ls"})->wait(), 1);  // nobody listens
 }
 
+TEST_F(TpDriver, is_found_by_publisher_and_subscriber_who_go_by_name) {
+  const auto driver = up();
+  const auto publisher = publish("cam1", {"--sim", "ramp", "--shape", "16,32", "--hz", "500",
+                                          "--count", "200", "--wait", "--json"});
+  const auto sut =
+      start({"sub", "cam1", "--shm-dir", path("shm"), "--verify", "--require-lossless", "--json"});
+  EXPECT_EQ(publisher->wait(), 0) << publisher->err();
+  EXPECT_EQ(sut->wait(), 0) << sut->err();
+  const Json summary = json_lines(sut->out()).at(0);
+  EXPECT_EQ(summary["stream"], "cam1");
+  EXPECT_EQ(summary["stream_id"], 20000);
+  EXPECT_EQ(summary["frames"], 200);
+  EXPECT_EQ(summary["torn"], 0);
+  EXPECT_EQ(json_lines(publisher->out()).at(0)["stream_id"], 20000);
+  EXPECT_EQ(stream(20000)["name"], "cam1");
+  EXPECT_EQ(stream(20000)["pools"][0]["stride_bytes"], 1024);  // what the frames need
+}
+
+TEST_F(TpDriver, lets_the_next_publisher_in_when_one_was_killed_and_subscribers_go_on) {
+  const auto driver = up();
+  auto publisher = publish("cam1", {"--sim", "ramp", "--shape", "16,32", "--hz", "200"});
+  const auto sut = start({"sub", "cam1", "--shm-dir", path("shm"), "--verify"});
+  ASSERT_TRUE(publisher->says("attached")) << publisher->err();
+  ASSERT_TRUE(sut->says("mapped epoch")) << sut->err();
+  const auto second = publish("cam1", {"--sim", "ramp", "--shape", "16,32", "--hz", "200"});
+  ASSERT_TRUE(second->says("producer already attached")) << second->err();
+  publisher->send(SIGKILL);
+  publisher->wait();
+  ASSERT_TRUE(second->says("attached, epoch")) << second->err();
+  ASSERT_TRUE(sut->says("discontinuity")) << sut->err();
+  second->send(SIGINT);
+  EXPECT_EQ(second->wait(), 0) << second->err();
+  EXPECT_EQ(sut->wait(), 0) << sut->err();  // the publisher has closed the stream
+  EXPECT_THAT(sut->err(), HasSubstr("0 torn, 0 misnumbered"));
+}
+
+TEST_F(TpDriver, is_passed_over_by_those_who_want_no_driver) {
+  const auto driver = up();
+  const auto publisher =
+      publish("cam1", {"--sim", "ramp", "--hz", "500", "--count", "100", "--wait", "--standalone"});
+  const auto sut = start({"sub", "cam1", "--shm-dir", path(""), "--standalone"});
+  EXPECT_EQ(publisher->wait(), 0) << publisher->err();
+  EXPECT_EQ(sut->wait(), 0) << sut->err();
+  EXPECT_TRUE(list("leases").empty());
+}
+
 TEST_F(TpDriver, ends_at_ctrl_c) {
   const auto driver = up();
   driver->send(SIGINT);
