@@ -30,10 +30,12 @@ int AttachGroup::do_work(Nanos now) {
     place_timer(agent, kNoDeadline);
     due_.push_back(&agent);
   }
+  int waiting = 0;
   for (AttachAgent* const agent : due_) {
     agent->tell(now, [&](AttachMachine& machine) { machine.poll(now); });
+    waiting += agent->machine_.state() != AttachState::kAttached ? 1 : 0;
   }
-  return static_cast<int>(due_.size());
+  return waiting;
 }
 
 Nanos AttachGroup::next_deadline() const noexcept {

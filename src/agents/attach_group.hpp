@@ -24,7 +24,8 @@ class AttachGroup final : public ControlListener {
   /// `driver` outlives the group.
   explicit AttachGroup(RequestSender& driver) noexcept : driver_(driver) {}
 
-  /// Does what is due. Returns the amount of work done.
+  /// Does what is due. Returns how many leases it did something for that waits for an answer:
+  /// keepalives are not counted, as nobody answers them (docs/adr/0024).
   int do_work(Nanos now);
   /// When that will be something, if nothing is heard before; kNoDeadline for never.
   [[nodiscard]] Nanos next_deadline() const noexcept;

@@ -61,7 +61,8 @@ class ControlBus final : public RequestSender {
                                                                   const Channels& channels);
 
   /// Keeps the links up and gives what has arrived to the listeners, at most kMessagesPerCycle of
-  /// each stream.
+  /// each stream. Returns the amount of work after which more may follow at once: announces and
+  /// what others say are not counted, as they come all the time (docs/adr/0024).
   template <class Listeners>
   int do_work(const base::Now& now, Listeners&& for_each_listener) {
     int work = keep_links(now.mono);
@@ -71,10 +72,10 @@ class ControlBus final : public RequestSender {
       if (in == nullptr) {
         continue;
       }
-      work += in->poll_messages(
+      const int taken = in->poll_messages(
           [&](const bus::Message& message) noexcept {
             if (is_of_driver(message.bytes)) {
-              deliver_of_driver(message.bytes, now, for_each_listener);
+              work += deliver_of_driver(message.bytes, now, for_each_listener) ? 1 : 0;
             } else if (const auto decoded = decode(message.bytes)) {
               const Nanos joined_at = in->image_joined_at(message.session_id).value_or(now.mono);
               for_each_listener([&](ControlListener& listener) {
@@ -84,6 +85,7 @@ class ControlBus final : public RequestSender {
             }
           },
           kMessagesPerCycle);
+      work += taken == static_cast<int>(kMessagesPerCycle) ? 1 : 0;
     }
     return work;
   }
@@ -121,19 +123,20 @@ class ControlBus final : public RequestSender {
   [[nodiscard]] bus::OfferStatus offer(bus::PublicationLink& link, const M& message);
 
   [[nodiscard]] static bool is_of_driver(std::span<const std::byte> bytes) noexcept;
+  /// False for what no driver says: a request of some client.
   template <class Listeners>
-  void deliver_of_driver(std::span<const std::byte> bytes, const base::Now& now,
+  bool deliver_of_driver(std::span<const std::byte> bytes, const base::Now& now,
                          Listeners&& for_each_listener) {
     const auto message = codec::decode<codec::DriverEvent>(bytes, scratch_);
     if (message) {
       for_each_listener([&](ControlListener& listener) {
         std::visit([&](const auto& body) { deliver(listener, body, now); }, *message);
       });
-      return;
+      return true;
     }
     const Errc code = message.error().code;
     if (code != Errc::kMalformedMessage && code != Errc::kUnsupportedVersion) {
-      return;  // another template: somebody else's (D15)
+      return false;  // another template: somebody else's (D15)
     }
     const bool answers_attach =
         codec::peek_header(bytes)->template_id == layout::ShmAttachResponse::kType.template_id;
@@ -148,6 +151,7 @@ class ControlBus final : public RequestSender {
         listener.on_bad_driver_message();
       }
     });
+    return true;
   }
 
   static void deliver(ControlListener& to, const layout::ShmLeaseRevoked& m, const base::Now& now) {

@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "agents/histogram.hpp"
 #include "agents/idle.hpp"
 #include "apps/child_process.hpp"
 #include "apps/console.hpp"
@@ -25,7 +26,6 @@
 #include "apps/demo_frames.hpp"
 #include "apps/demo_picture.hpp"
 #include "apps/demo_workspace.hpp"
-#include "apps/histogram.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "apps/stop.hpp"
@@ -38,6 +38,8 @@
 namespace tensorpool::inline v0::apps {
 namespace demo {
 namespace {
+
+using agents::Histogram;
 
 constexpr Nanos kDrawPeriod = std::chrono::milliseconds(100);
 constexpr Nanos kWindow = std::chrono::seconds(1);

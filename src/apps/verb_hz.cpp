@@ -11,11 +11,11 @@
 #include <optional>
 #include <string>
 
+#include "agents/histogram.hpp"
 #include "agents/idle.hpp"
 #include "apps/console.hpp"
 #include "apps/counters.hpp"
 #include "apps/follow.hpp"
-#include "apps/histogram.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "apps/stop.hpp"
@@ -25,6 +25,8 @@
 
 namespace tensorpool::inline v0::apps {
 namespace {
+
+using agents::Histogram;
 
 constexpr Nanos kWindow = std::chrono::seconds(1);
 

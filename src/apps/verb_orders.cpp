@@ -1,4 +1,4 @@
-// tp revoke, tp gc, tp down, tp stat: orders to a driver, and its counters.
+// tp revoke, tp gc, tp down: orders to a driver.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -8,8 +8,6 @@
 #include "apps/console.hpp"
 #include "apps/driver_link.hpp"
 #include "apps/output.hpp"
-#include "apps/table.hpp"
-#include "apps/text.hpp"
 #include "apps/verbs.hpp"
 
 namespace tensorpool::inline v0::apps {
@@ -94,22 +92,6 @@ ExitCode run_gc(const OrderOptions& options) {
   return ExitCode::kFine;
 }
 
-ExitCode run_stat(const OrderOptions& options) {
-  Console console("stat");
-  const auto answer = order(options, {.operation = admin::Operation::kCounters}, console);
-  if (!answer) {
-    return ExitCode::kFailed;
-  }
-  Table table({{"COUNTER"}, {"VALUE", Table::Align::kRight}});
-  for (const auto& [name, value] : (*answer)["counters"].items()) {
-    table.add({name, grouped(value.get<std::uint64_t>())});
-  }
-  if (!options.json) {
-    static_cast<void>(put_line(table.text()));
-  }
-  return ExitCode::kFine;
-}
-
 /// A verb with the options that all of these have.
 CLI::App& add_order(CLI::App& tp, Action& action, const char* name, const char* about,
                     const std::shared_ptr<OrderOptions>& options,
@@ -153,15 +135,6 @@ void add_gc(CLI::App& tp, Action& action) {
   verb.footer(R"(Examples:
   tp gc --dry-run
   tp gc cam1)");
-}
-
-void add_stat(CLI::App& tp, Action& action) {
-  const auto options = std::make_shared<OrderOptions>();
-  add_order(tp, action, "stat", "The counters of a driver", options, &run_stat).footer(R"(Examples:
-  tp stat
-  tp stat --json | jq .counters.ActiveLeases
-
-The same counters stand among those of the media driver, with type ids 54001 to 54024.)");
 }
 
 }  // namespace tensorpool::inline v0::apps

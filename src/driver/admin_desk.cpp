@@ -60,6 +60,17 @@ constexpr Nanos kSlackDefault = std::chrono::milliseconds(100);
   return json;
 }
 
+[[nodiscard]] Json to_json(const Telemetry::Summaries& summaries) {
+  Json json;
+  for (std::size_t k = 0; k < summaries.size(); ++k) {
+    const agents::Histogram::Summary& each = summaries[k];
+    json[std::string(kMeasureNames[k])] = {{"count", each.count},        {"p50", each.p50.count()},
+                                           {"p90", each.p90.count()},    {"p99", each.p99.count()},
+                                           {"p99_9", each.p999.count()}, {"max", each.max.count()}};
+  }
+  return json;
+}
+
 [[nodiscard]] Json to_json(const core_driver::CollectOutcome& outcome) {
   Json kept = Json::array();
   for (const auto& each : outcome.kept) {
@@ -255,8 +266,15 @@ std::string AdminDesk::leases() const {
 
 std::string AdminDesk::counters() const {
   Json json = fine();
+  json["instance"] = settings_.instance_id;
   for (const core_driver::CounterField& field : core_driver::kCounterFields) {
     json["counters"][std::string(field.name)] = machine_.counters().*field.value;
+  }
+  if (options_.telemetry != nullptr && options_.telemetry->enabled()) {
+    json["interval_ms"] =
+        std::chrono::duration_cast<std::chrono::milliseconds>(options_.telemetry->interval())
+            .count();
+    json["histograms"] = to_json(options_.telemetry->last());
   }
   return to_line(json);
 }

@@ -17,6 +17,7 @@
 #include "core/driver/driver_machine.hpp"
 #include "driver/epoch_keeper.hpp"
 #include "driver/stream_book.hpp"
+#include "driver/telemetry.hpp"
 #include "tensorpool/log.hpp"
 
 namespace tensorpool::inline v0::driver {
@@ -24,10 +25,11 @@ namespace tensorpool::inline v0::driver {
 class AdminDesk final : public admin::Handler {
  public:
   struct Options {
-    std::string socket;     ///< where to listen
-    std::string book;       ///< file of the names
-    std::string aeron_dir;  ///< to be told to callers
-    std::string toml = {};  ///< the configuration in effect, to be told to callers
+    std::string socket;                    ///< where to listen
+    std::string book;                      ///< file of the names
+    std::string aeron_dir;                 ///< to be told to callers
+    std::string toml = {};                 ///< the configuration in effect, to be told to callers
+    const Telemetry* telemetry = nullptr;  ///< histograms, to be told to callers
     LogSink log = {};
   };
 

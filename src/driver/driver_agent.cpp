@@ -14,7 +14,12 @@ Result<std::unique_ptr<DriverAgent>> DriverAgent::create(os::Syscalls& calls, bu
   const EpochKeeper::Jobs jobs = options.jobs;
   const std::uint64_t first_lease_id = options.first_lease_id;
   std::optional<AdminDesk::Options> admin = std::move(options.admin);
-  std::unique_ptr<DriverAgent> agent(new DriverAgent(client, std::move(options)));
+  Result<Telemetry> telemetry = Telemetry::create(options.settings.telemetry, clock.mono());
+  if (!telemetry) {
+    return fail(telemetry.error());
+  }
+  std::unique_ptr<DriverAgent> agent(
+      new DriverAgent(client, clock, std::move(*telemetry), std::move(options)));
   Result<std::unique_ptr<EpochKeeper>> keeper =
       EpochKeeper::create(calls, agent->settings_, clock, jobs);
   if (!keeper) {
@@ -32,6 +37,7 @@ Result<std::unique_ptr<DriverAgent>> DriverAgent::create(os::Syscalls& calls, bu
   }
   agent->bus_ = std::move(*bus);
   if (admin) {
+    admin->telemetry = &agent->telemetry_;
     Result<std::unique_ptr<AdminDesk>> desk =
         AdminDesk::open(std::move(*admin), agent->settings_, *agent->machine_, *agent->keeper_,
                         [self = agent.get()](Nanos now) { self->carry_out_all(now); });
@@ -43,28 +49,36 @@ Result<std::unique_ptr<DriverAgent>> DriverAgent::create(os::Syscalls& calls, bu
   return agent;
 }
 
-DriverAgent::DriverAgent(bus::Client& client, Options options)
+DriverAgent::DriverAgent(bus::Client& client, const base::Clock& clock, Telemetry telemetry,
+                         Options options)
     : settings_(std::move(options.settings)),
       log_(std::move(options.log)),
       client_(client),
+      clock_(clock),
+      telemetry_(std::move(telemetry)),
       counter_board_(client, settings_.instance_id) {}
 
 int DriverAgent::do_work(Nanos now) {
   core_driver::Counters& counters = machine_->counters();
   ++counters.total_duty_cycles;
+  pressing_ = 0;
   int work = client_.do_work(now) + bus_->keep_up(now);
-  work += bus_->poll([&](const Request& request) { handle(request, now); });
+  const Nanos begun = tick();
+  const int fragments = bus_->poll([&](const Request& request) { handle(request, now); });
   machine_->on_inputs_drained(now);
   carry_out_all(now);
   machine_->poll(now);
   carry_out_all(now);
+  telemetry_.record(Measure::kDriverPoll, tick() - begun);
   work += keeper_->do_work() + take_results(now);
   if (desk_ != nullptr) {
     work += desk_->do_work(now);
   }
-  counters.total_work_done += static_cast<std::uint64_t>(work);
+  work += export_telemetry(now);
+  counters.total_work_done += static_cast<std::uint64_t>(work + fragments);
   counter_board_.do_work(counters, now);
-  return work;
+  const bool more_wait = fragments >= static_cast<int>(DriverBus::kFragmentsPerCycle);
+  return work + pressing_ + (more_wait ? 1 : 0);
 }
 
 void DriverAgent::stop(Nanos now) {
@@ -84,12 +98,15 @@ Status DriverAgent::revoke(std::uint64_t lease_id, std::string_view text, Nanos 
 }
 
 void DriverAgent::handle(const Request& request, Nanos now) {
+  pressing_ += std::holds_alternative<layout::ShmLeaseKeepalive>(request) ? 0 : 1;
   if (const auto* const attach = std::get_if<layout::ShmAttachRequest>(&request)) {
     TP_KILLPOINT("driver.attach.request");
     machine_->on_attach(*attach, now);
     TP_KILLPOINT("driver.attach.judged");
   } else if (const auto* const keepalive = std::get_if<layout::ShmLeaseKeepalive>(&request)) {
-    machine_->on_keepalive(*keepalive, now);
+    if (const std::optional<Nanos> delta = machine_->on_keepalive(*keepalive, now)) {
+      telemetry_.record(Measure::kKeepaliveDelta, *delta);
+    }
     TP_KILLPOINT("driver.keepalive");
   } else if (const auto* const detach = std::get_if<layout::ShmDetachRequest>(&request)) {
     TP_KILLPOINT("driver.detach.request");
@@ -179,8 +196,9 @@ void DriverAgent::carry_out(const core_driver::DetachAnswer& action, Nanos now) 
 
 void DriverAgent::carry_out(const core_driver::LeaseNotice& action, Nanos now) {
   log(LogLevel::kInfo, audit_line(action));
+  const bool expired = action.notice.reason == layout::LeaseRevokeReason::kExpired;
   TP_KILLPOINT("driver.notice.unsent");
-  bus_->send(action.notice, now);
+  bus_->send(action.notice, expired ? action.expiry : std::nullopt, now);
   TP_KILLPOINT("driver.notice.sent");
 }
 
@@ -218,8 +236,49 @@ void DriverAgent::carry_out(const KeeperAction& action, Nanos) {
   keeper_->carry_out(action);
 }
 
-void DriverAgent::on_ended(const Outgoing& message, core_driver::Ending) {
+void DriverAgent::on_ended(const Outgoing& message, core_driver::Ending ending) {
   notice_sent_ = notice_sent_ || message.kind == core_driver::MessageKind::kShutdown;
+  if (telemetry_.enabled() && ending == core_driver::Ending::kPublished) {
+    measure(message);
+  }
+}
+
+void DriverAgent::measure(const Outgoing& published) {
+  const Nanos now = clock_.mono();
+  const auto delay = [&](Measure measure) {
+    if (published.since) {
+      telemetry_.record(measure, now - *published.since);
+    }
+  };
+  switch (published.kind) {
+    case core_driver::MessageKind::kAttachResponse:
+    case core_driver::MessageKind::kAttachReject:
+      delay(Measure::kAttachLatency);
+      break;
+    case core_driver::MessageKind::kDetachResponse:
+      delay(Measure::kDetachLatency);
+      break;
+    case core_driver::MessageKind::kLeaseRevoked:
+      delay(Measure::kLeaseExpireDelay);
+      break;
+    case core_driver::MessageKind::kAnnounce:
+      if (const std::optional<Nanos> delta = machine_->on_announced(published.stream_id, now)) {
+        telemetry_.record(Measure::kAnnounceDelta, *delta);
+      }
+      break;
+    case core_driver::MessageKind::kShutdown:
+      break;
+  }
+}
+
+int DriverAgent::export_telemetry(Nanos now) {
+  const std::optional<Telemetry::Summaries> summaries = telemetry_.do_work(now);
+  for (std::size_t k = 0; summaries && k < summaries->size(); ++k) {
+    if ((*summaries)[k].count != 0) {
+      log(LogLevel::kInfo, "telemetry: " + summary_line(static_cast<Measure>(k), (*summaries)[k]));
+    }
+  }
+  return summaries ? 1 : 0;
 }
 
 void DriverAgent::log(LogLevel level, std::string_view line) const {

@@ -23,6 +23,7 @@
 #include "driver/counter_board.hpp"
 #include "driver/driver_bus.hpp"
 #include "driver/epoch_keeper.hpp"
+#include "driver/telemetry.hpp"
 #include "tensorpool/log.hpp"
 
 namespace tensorpool::inline v0::driver {
@@ -45,6 +46,8 @@ class DriverAgent final : private DriverBus::Observer {
                                                                    Options options);
   ~DriverAgent() override = default;
 
+  /// Returns the amount of work after which more may follow at once. Keepalives and announces are
+  /// not counted: they come all the time, and may be taken in batches (docs/adr/0024).
   int do_work(Nanos now);
   [[nodiscard]] Nanos next_deadline() noexcept { return machine_->next_deadline(); }
   void on_close() noexcept {}
@@ -73,7 +76,7 @@ class DriverAgent final : private DriverBus::Observer {
   };
   using Answer = std::variant<Verified, core::driver::CollectOutcome>;
 
-  DriverAgent(bus::Client& client, Options options);
+  DriverAgent(bus::Client& client, const base::Clock& clock, Telemetry telemetry, Options options);
 
   void handle(const Request& request, Nanos now);
   int take_results(Nanos now);
@@ -94,17 +97,26 @@ class DriverAgent final : private DriverBus::Observer {
   void carry_out(const KeeperAction& action, Nanos now);
 
   void on_ended(const Outgoing& message, core::driver::Ending ending) override;
+  /// The time, where somebody measures.
+  [[nodiscard]] Nanos tick() const noexcept {
+    return telemetry_.enabled() ? clock_.mono() : Nanos{};
+  }
+  void measure(const Outgoing& published);
+  int export_telemetry(Nanos now);
   void log(LogLevel level, std::string_view line) const;
 
   core::driver::Settings settings_;
   LogSink log_;
   bus::Client& client_;
+  const base::Clock& clock_;
+  Telemetry telemetry_;
   std::unique_ptr<EpochKeeper> keeper_;
   std::unique_ptr<core::driver::DriverMachine> machine_;
   std::unique_ptr<DriverBus> bus_;
   std::unique_ptr<AdminDesk> desk_;  ///< null: nobody may ask
   CounterBoard counter_board_;
   std::deque<Answer> answers_;
+  int pressing_ = 0;          ///< requests of this cycle that somebody waits for
   bool notice_sent_ = false;  ///< the ShmDriverShutdown has ended
 };
 

@@ -74,16 +74,18 @@ bool DriverBus::is_up() noexcept {
 }
 
 void DriverBus::send(const layout::ShmAttachResponse& message, Nanos received_at, Nanos now) {
-  send(answers_, {.kind = core_driver::kind_of(message), .received_at = received_at}, message, now);
+  send(answers_, {.kind = core_driver::kind_of(message), .since = received_at}, message, now);
 }
 
 void DriverBus::send(const layout::ShmDetachResponse& message, Nanos received_at, Nanos now) {
-  send(answers_, {.kind = core_driver::kind_of(message), .received_at = received_at}, message, now);
+  send(answers_, {.kind = core_driver::kind_of(message), .since = received_at}, message, now);
 }
 
-void DriverBus::send(const layout::ShmLeaseRevoked& message, Nanos now) {
-  send(answers_, {.kind = core_driver::kind_of(message), .stream_id = message.stream_id}, message,
-       now);
+void DriverBus::send(const layout::ShmLeaseRevoked& message, std::optional<Nanos> expiry,
+                     Nanos now) {
+  send(answers_,
+       {.kind = core_driver::kind_of(message), .stream_id = message.stream_id, .since = expiry},
+       message, now);
 }
 
 void DriverBus::send(const layout::ShmDriverShutdown& message, Nanos now) {

@@ -32,7 +32,9 @@ using Request =
 struct Outgoing {
   core::driver::MessageKind kind = core::driver::MessageKind::kAnnounce;
   std::uint32_t stream_id = 0;  ///< of announces and lease notices (D152)
-  Nanos received_at{};          ///< of answers: when the request came
+  /// What its delay is counted from: of answers when the request came, of EXPIRED notices the
+  /// expiry.
+  std::optional<Nanos> since{};
 };
 
 class DriverBus {
@@ -80,7 +82,8 @@ class DriverBus {
 
   void send(const layout::ShmAttachResponse& message, Nanos received_at, Nanos now);
   void send(const layout::ShmDetachResponse& message, Nanos received_at, Nanos now);
-  void send(const layout::ShmLeaseRevoked& message, Nanos now);
+  /// `expiry`: of the lease, where that has passed.
+  void send(const layout::ShmLeaseRevoked& message, std::optional<Nanos> expiry, Nanos now);
   void send(const layout::ShmDriverShutdown& message, Nanos now);
   void send(const layout::ShmPoolAnnounce& message, Nanos now);
   /// True when nothing waits to be sent.

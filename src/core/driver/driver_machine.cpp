@@ -2,6 +2,7 @@
 #include "core/driver/driver_machine.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.hpp"
 #include "core/driver/message_text.hpp"
@@ -310,6 +311,15 @@ std::optional<Nanos> DriverMachine::on_keepalive(const layout::ShmLeaseKeepalive
                      .expiry = std::nullopt});
   }
   return std::nullopt;
+}
+
+std::optional<Nanos> DriverMachine::on_announced(std::uint32_t stream_id, Nanos now) noexcept {
+  Stream* const stream = streams_.find(stream_id);
+  if (stream == nullptr) {
+    return std::nullopt;
+  }
+  const std::optional<Nanos> before = std::exchange(stream->announced_at, now);
+  return before ? std::optional(now - *before) : std::nullopt;
 }
 
 void DriverMachine::on_detach(const layout::ShmDetachRequest& request, Nanos now) {

@@ -105,6 +105,10 @@ class DriverMachine {
   std::optional<Nanos> on_keepalive(const layout::ShmLeaseKeepalive& keepalive, Nanos now);
   void on_shutdown_request(const layout::ShmDriverShutdownRequest& request, Nanos now);
 
+  /// An Announce was published. Returns the time since the one before, of the same stream; nothing
+  /// for the first one. May be told while actions are being carried out. Never allocates.
+  std::optional<Nanos> on_announced(std::uint32_t stream_id, Nanos now) noexcept;
+
   // -- Results of actions ------------------------------------------------------------------------
 
   /// Answer to Provision. Also in Stopped, until `jobs()` is 0.

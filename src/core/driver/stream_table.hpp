@@ -68,6 +68,7 @@ struct Stream {
   std::unique_ptr<ProvisionedEpoch> current;  ///< handed out and announced; or nothing
   std::unique_ptr<ProvisionedEpoch> spare;    ///< provisioned for an attach that did not wait
   AnnouncedEpochs announced;
+  std::optional<Nanos> announced_at;  ///< the last announce that was published
   bool claimed = false;  ///< somebody knows this stream: it was announced, or asked for by name
 
   std::optional<BumpJob> job;

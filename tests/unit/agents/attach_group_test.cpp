@@ -261,10 +261,12 @@ TEST_F(AttachGroupTest, forgets_an_agent_that_is_gone) {
   EXPECT_THAT(driver.keepalives, IsEmpty());
 }
 
-TEST_F(AttachGroupTest, does_nothing_while_nothing_is_due) {
+TEST_F(AttachGroupTest, counts_as_work_what_waits_for_an_answer) {
   const auto lease = attach(1, 71);
-  EXPECT_EQ(sut.do_work(now()), 0);
-  EXPECT_EQ(sut.do_work(now() + kSecond), 1);
+  EXPECT_EQ(sut.do_work(now() + kSecond), 0);
+  EXPECT_THAT(driver.keepalives, SizeIs(1));
+  lease->agent.close(now() + kSecond);
+  EXPECT_EQ(sut.do_work(now() + 2 * kSecond), 1);
 }
 
 }  // namespace

@@ -226,6 +226,14 @@ TEST(Epoch, a_driver_that_was_stalled_announces_once_and_goes_on) {
   EXPECT_EQ(world.sut.next_deadline(), world.now + seconds(1));
 }
 
+TEST(Epoch, knows_the_time_between_two_announces_that_were_published) {
+  DriverWorld world;
+  world.lease(7);
+  EXPECT_EQ(world.sut.on_announced(kStaticStream, world.now), std::nullopt);
+  EXPECT_EQ(world.sut.on_announced(kStaticStream, world.now + seconds(2)), seconds(2));
+  EXPECT_EQ(world.sut.on_announced(kStaticStream + 1, world.now), std::nullopt) << "no such stream";
+}
+
 TEST(Epoch, activity_is_refreshed_while_there_is_no_producer) {
   TP_REQ("D34", "D35");
   DriverWorld world;

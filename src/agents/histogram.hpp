@@ -1,8 +1,10 @@
-// Distribution of durations: HdrHistogram with three digits, 1 ns to 1 hour.
+// Distribution of durations: HdrHistogram with three digits, from 1 ns on.
 //
 // Thread contract: one thread at a time. Allocates: once, in create.
 #pragma once
 
+#include <array>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -11,11 +13,23 @@
 
 struct hdr_histogram;
 
-namespace tensorpool::inline v0::apps {
+namespace tensorpool::inline v0::agents {
 
 class Histogram {
  public:
-  [[nodiscard]] static Result<Histogram> create();
+  /// What the distribution comes down to; all 0 when there is nothing in it.
+  struct Summary {
+    std::uint64_t count = 0;
+    Nanos p50{};
+    Nanos p90{};
+    Nanos p99{};
+    Nanos p999{};
+    Nanos max{};
+
+    friend bool operator==(const Summary&, const Summary&) = default;
+  };
+
+  [[nodiscard]] static Result<Histogram> create(Nanos highest = std::chrono::hours(1));
 
   /// Durations outside the range count as the nearest end of it.
   void record(Nanos span) noexcept;
@@ -28,13 +42,18 @@ class Histogram {
   [[nodiscard]] Nanos percentile(double percent) const noexcept;
   [[nodiscard]] Nanos max() const noexcept;
   [[nodiscard]] Nanos standard_deviation() const noexcept;
+  /// In one pass.
+  [[nodiscard]] Summary summary() const noexcept;
 
  private:
   struct Close {
     void operator()(hdr_histogram* histogram) const noexcept;
   };
-  explicit Histogram(hdr_histogram* histogram) noexcept : histogram_(histogram) {}
+  Histogram(hdr_histogram* histogram, Nanos highest) noexcept
+      : histogram_(histogram), highest_(highest) {}
+
   std::unique_ptr<hdr_histogram, Close> histogram_;
+  Nanos highest_;
 };
 
-}  // namespace tensorpool::inline v0::apps
+}  // namespace tensorpool::inline v0::agents
