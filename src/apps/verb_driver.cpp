@@ -18,6 +18,7 @@
 #include "apps/verbs.hpp"
 #include "client/driver_configuration.hpp"
 #include "driver/host.hpp"
+#include "os/process.hpp"
 
 namespace tensorpool::inline v0::apps {
 namespace {
@@ -89,6 +90,7 @@ ExitCode run_driver(const DriverOptions& options) {
   if (!loaded) {
     return ExitCode::kFailed;
   }
+  os::allow_many_open_files();
   const auto log = [&](LogLevel level, std::string_view line) {
     if (level >= LogLevel::kWarning) {
       console.warn(line);

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <pwd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -50,6 +51,14 @@ std::string effective_user_name() {
     buffer.resize(buffer.size() * 2);
   }
   return found == nullptr ? std::string() : std::string(found->pw_name);
+}
+
+void allow_many_open_files() noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
 }
 
 }  // namespace tensorpool::inline v0::os

@@ -25,4 +25,8 @@ namespace tensorpool::inline v0::os {
 /// Thread contract: any thread. Allocates.
 [[nodiscard]] std::string effective_user_name();
 
+/// Lets this process have as many open files as it may: mapped regions count, and what a shell
+/// allows by default, 1024, is soon used up. Without effect where that is not allowed.
+void allow_many_open_files() noexcept;
+
 }  // namespace tensorpool::inline v0::os

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <csignal>
@@ -119,6 +120,18 @@ TEST(BlockedSignals, are_inherited_by_new_threads_and_restored_here) {
   for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) {
     EXPECT_EQ(::sigismember(&before, signal), ::sigismember(&after, signal));
   }
+}
+
+TEST(OpenFiles, are_as_many_as_this_process_may_have) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit low{.rlim_cur = before.rlim_max / 2, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  allow_many_open_files();
+  rlimit after{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &after), 0);
+  EXPECT_EQ(after.rlim_cur, before.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
 TEST(SystemClock, reads_the_two_clocks_of_the_machine) {
