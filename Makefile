@@ -80,6 +80,11 @@ bench: setup-test ## how fast it is on this machine: the pieces, then the whole 
 	@build/release/bin/tensorpool_bench
 	@build/release/bin/tp bench
 
+.PHONY: bench-driver
+bench-driver: setup-test ## a driver under 10,000 leases, coming and going, and a large provisioning; 5 GiB of /dev/shm
+	@tools/build-preset release tensorpool_driver_bench
+	@build/release/bin/tensorpool_driver_bench
+
 .PHONY: conformance
 conformance: ## docs/conformance.md out of what the last make test has shown
 	@tools/conformance --output docs/conformance.md
