@@ -149,7 +149,7 @@ class Commands(unittest.TestCase):
             pixels = bytes(at % 251 for at in range(20 * 48 * 64 * 2))
             (pathlib.Path(work) / "in.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + pixels)
             environment = {**os.environ, "PATH": f"{pathlib.Path(TP).parent}:{os.environ['PATH']}", "AERON_DIR": f"{shared}/aeron",
-                           "SHM_BASE_DIR": shared}
+                           "SHM_BASE_DIR": f"{shared}/streams"}
             # At its end the script interrupts what is left, as Ctrl-C does.
             script = "set -e\n" + block + "\nkill -INT $(jobs -p) 2>/dev/null || true\nwait\n"
             with subprocess.Popen(["bash", "-c", script], cwd=work, env=environment, stdout=subprocess.PIPE,
