@@ -162,8 +162,10 @@ std::string stream_text(const StreamInfo& stream) {
     return fail(wanted.error());
   }
   const std::atomic<bool>& stop = catch_stop_signals();
-  const Result<Follower::Found> found = Follower::find(
-      *wanted, {.timeout_s = options.timeout_s, .aeron_dir = options.aeron_dir}, stop, console);
+  FollowOptions where;
+  where.timeout_s = options.timeout_s;
+  where.aeron_dir = options.aeron_dir;
+  const Result<Follower::Found> found = Follower::find(*wanted, where, stop, console);
   if (!found) {
     return fail(found.error());
   }
