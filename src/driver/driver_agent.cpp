@@ -46,6 +46,7 @@ Result<std::unique_ptr<DriverAgent>> DriverAgent::create(os::Syscalls& calls, bu
     }
     agent->desk_ = std::move(*desk);
   }
+  agent->carry_out_all(clock.mono());  // what is due at startup (D230)
   return agent;
 }
 

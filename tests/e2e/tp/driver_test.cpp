@@ -39,6 +39,7 @@ class TpDriver : public TpTest {
                "lease_keepalive_interval_ms = 200\n"
                "shutdown_timeout_ms = 300\n"
                "epoch_gc_min_age_ns = 1\n"
+               "epoch_gc_on_startup = true\n"
                "[profiles.small]\n"
                "header_nslots = 8\n"
                "payload_pools = [ { pool_id = 1, stride_bytes = 4096 } ]\n"
