@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <vector>
 
 #include "tensorpool/types/time.hpp"
 
@@ -24,6 +25,14 @@ class AnnouncedEpochs {
       recent_.pop_front();
     }
     return settled_;
+  }
+  /// Those after the settled one, ascending: what leases are going to refer to.
+  [[nodiscard]] std::vector<std::uint64_t> unsettled() const {
+    std::vector<std::uint64_t> epochs;
+    for (const Announced& recent : recent_) {
+      epochs.push_back(recent.epoch);
+    }
+    return epochs;
   }
 
  private:

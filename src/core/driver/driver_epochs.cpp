@@ -264,11 +264,25 @@ void DriverMachine::tick(Stream& stream, Nanos now) {
   }
 }
 
+/// A request may be carried out much later, so it spares what leases will refer to by then too.
 CollectRequest DriverMachine::collect_request(Stream& stream, Nanos now) {
   const std::uint64_t settled = stream.announced.settled(settings_.policies.gc_min_age(), now);
-  return {.stream_id = stream.id,
-          .current_epoch = stream.current != nullptr ? stream.current->plan.epoch() : 0,
-          .referenced = leases_.referenced_epochs(stream.id, settled)};
+  CollectRequest request{
+      .stream_id = stream.id,
+      .current_epoch = stream.current != nullptr ? stream.current->plan.epoch() : 0,
+      .referenced = leases_.referenced_epochs(stream.id, settled)};
+  const std::size_t producers = leases_.producer_of(stream.id) != nullptr ? 1 : 0;
+  if (leases_.count_of(stream.id) != producers) {
+    std::vector<std::uint64_t>& referenced = request.referenced;
+    for (const std::uint64_t epoch : stream.announced.unsettled()) {
+      if (epoch != request.current_epoch) {
+        referenced.push_back(epoch);
+      }
+    }
+    std::sort(referenced.begin(), referenced.end());
+    referenced.erase(std::unique(referenced.begin(), referenced.end()), referenced.end());
+  }
+  return request;
 }
 
 // D229.

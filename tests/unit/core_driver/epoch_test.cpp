@@ -315,6 +315,26 @@ TEST(Epoch, collection_spares_what_leases_refer_to) {
       << "the consumer may still map it";
 }
 
+TEST(Epoch, collection_spares_what_leases_will_refer_to_when_it_is_carried_out) {
+  TP_REQ("D225");
+  DriverWorld world;
+  const auto consumer = world.lease(1);
+  world.now += seconds(1);
+  const auto producer = world.lease(2, Role::kProducer);
+  world.clear();
+  world.revoke(*producer.lease_id);
+  EXPECT_EQ(world.only<Collect>().request.referenced,
+            (std::vector<std::uint64_t>{*consumer.epoch, *producer.epoch}))
+      << "in two seconds the consumer has moved to the producer's epoch";
+  world.clear();
+  world.detach({.correlation_id = 1,
+                .lease_id = *consumer.lease_id,
+                .stream_id = kStaticStream,
+                .client_id = 1});
+  EXPECT_EQ(world.sut.collect_requests(false, world.now)[0].referenced,
+            std::vector<std::uint64_t>{});
+}
+
 TEST(Epoch, out_of_space_everything_may_be_looked_at_regardless_of_age) {
   TP_REQ("D231");
   DriverWorld world;
