@@ -129,11 +129,15 @@ Outcome supervise(std::uint32_t jobs, const std::function<int(Worker&, std::uint
       Child& child = children[k];
       if (child.errors >= 0 && has_something_to_say(child) && !listen(child)) {
         --running;
-        first_failure = {
-            .code = exit_code_of(child), .seed = workers[k].seed.load(), .said = child.said};
+        first_failure = {.code = exit_code_of(child),
+                         .world = workers[k].world.load(),
+                         .seed = workers[k].seed.load(),
+                         .said = child.said};
       } else if (child.errors >= 0 && hangs(child, workers[k])) {
-        first_failure = {
-            .code = kCrash, .seed = workers[k].seed.load(), .said = "it does not end\n"};
+        first_failure = {.code = kCrash,
+                         .world = workers[k].world.load(),
+                         .seed = workers[k].seed.load(),
+                         .said = "it does not end\n"};
       }
     }
     report(workers, running == 0 && first_failure.code == kFine);

@@ -9,7 +9,7 @@
 #include <span>
 #include <string>
 
-#include "world.hpp"
+#include "parts/run_stats.hpp"
 
 namespace tensorpool::inline v0::sim {
 
@@ -17,6 +17,7 @@ namespace tensorpool::inline v0::sim {
 struct Worker {
   static constexpr std::size_t kMarksMax = 256;
 
+  std::atomic<std::uint32_t> world;   ///< where; the caller numbers them
   std::atomic<std::uint64_t> seed;    ///< that is being run
   std::atomic<std::uint64_t> seeds;   ///< that were run
   std::atomic<std::uint64_t> events;  ///< of those
@@ -37,8 +38,9 @@ enum ExitCode : int {
 /// How the workers ended: the first failure, or kFine.
 struct Outcome {
   int code = kFine;
-  std::uint64_t seed = 0;  ///< that the failed worker was running
-  std::string said;        ///< what it wrote to stderr
+  std::uint32_t world = 0;  ///< where the failed worker was
+  std::uint64_t seed = 0;   ///< that it was running
+  std::string said;         ///< what it wrote to stderr
 };
 
 /// Runs `work(worker, index)` in `jobs` processes until all have ended well or one has failed.

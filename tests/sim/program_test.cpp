@@ -42,6 +42,8 @@ struct Case {
 };
 constexpr Case kCases[] = {
     {"safety", "no-second-check", 4, "safety: "},
+    {"safety_with_driver", "same-epoch", 4, "safety: "},
+    {"liveness_with_driver", "deaf-after-restart", 5, "liveness: "},
     {"liveness", "mute-after-restart", 5, "liveness: "},
     {"crash", "crash", 3, "crash: "},
 };
@@ -52,7 +54,7 @@ TEST_P(Replay, is_the_first_line_of_a_failure_and_repeats_it) {
   const Output sut = run(std::string(TP_SIM " --seed 0x5eed --seeds 32 --bug ") + GetParam().bug);
   EXPECT_EQ(sut.exit_code, GetParam().exit_code);
   EXPECT_EQ(sut.failure.find(GetParam().kind), 0U) << sut.failure;
-  ASSERT_EQ(sut.replay.find(TP_SIM " --seed 0x"), 0U) << sut.replay;
+  ASSERT_EQ(sut.replay.find(TP_SIM " --world "), 0U) << sut.replay;
   const Output again = run(sut.replay);
   EXPECT_EQ(again.exit_code, sut.exit_code);
   EXPECT_EQ(again.replay, sut.replay);
@@ -70,7 +72,13 @@ TEST(Program, demands_that_every_marked_path_is_reached) {
 TEST(Program, runs_the_same_seeds_in_several_processes) {
   const Output sut = run(TP_SIM " --seed 1 --seeds 12 --jobs 3");
   EXPECT_EQ(sut.exit_code, 0);
-  EXPECT_EQ(sut.replay.find("12 seeds in "), 0U) << sut.replay;
+  EXPECT_EQ(sut.replay.find("24 seeds in "), 0U) << "12 in each world: " << sut.replay;
+}
+
+TEST(Program, runs_one_world_alone) {
+  const Output sut = run(TP_SIM " --world driver --seed 1 --seeds 3");
+  EXPECT_EQ(sut.exit_code, 0);
+  EXPECT_EQ(sut.replay.find("3 seeds in "), 0U) << sut.replay;
 }
 
 }  // namespace
