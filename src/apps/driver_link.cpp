@@ -62,16 +62,28 @@ void set_stream(admin::Request& request, const std::string& stream) {
   }
 }
 
-void add_standalone(CLI::App& verb, bool& standalone) {
-  verb.add_flag("--standalone", standalone,
-                "Without the driver, also where one runs: publisher and subscribers all of them");
+void add_deployment(CLI::App& verb, Deployment& deployment) {
+  const auto add = [&](const char* flag, Deployment meaning, const char* about) {
+    return verb.add_flag_callback(
+        flag, [&deployment, meaning] { deployment = meaning; }, about);
+  };
+  CLI::Option* const driver =
+      add("--driver", Deployment::kDriver,
+          "Wait for the driver where none answers: for services that start side by side");
+  add("--standalone", Deployment::kStandalone,
+      "Without the driver, also where one runs: publisher and subscribers all of them")
+      ->excludes(driver);
 }
 
-ClientOptions choose_client(const std::string& aeron_dir, bool standalone) {
+ClientOptions choose_client(const std::string& aeron_dir, Deployment deployment) {
   ClientOptions options;
   options.aeron_dir = bus::choose_aeron_dir(aeron_dir);
-  if (!standalone &&
-      admin::ask(admin::socket_path(options.aeron_dir, kUsualControlStream), {}, kAnswerPatience)) {
+  const auto answers = [&] {
+    return admin::ask(admin::socket_path(options.aeron_dir, kUsualControlStream), {},
+                      kAnswerPatience)
+        .has_value();
+  };
+  if (deployment == Deployment::kDriver || (deployment == Deployment::kWhatIsThere && answers())) {
     options.mode = DeploymentMode::kDriver;
   }
   return options;

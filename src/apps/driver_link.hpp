@@ -34,12 +34,18 @@ void add_driver_address(CLI::App& verb, DriverAddress& address);
 /// A stream as people name it: a number is one, anything else a name. Fills `name` or `stream_id`.
 void set_stream(admin::Request& request, const std::string& stream);
 
-/// Puts --standalone on the command line of a verb that streams.
-void add_standalone(CLI::App& verb, bool& standalone);
+/// Who is to own the files.
+enum class Deployment : std::uint8_t {
+  kWhatIsThere,  ///< the driver where one answers on its admin socket, else the publishers
+  kDriver,       ///< the driver, which is waited for
+  kStandalone,   ///< the publishers, also where a driver runs
+};
 
-/// How a verb comes to streams: through the driver where one answers on its admin socket, and
-/// otherwise, or when asked to, standalone.
-[[nodiscard]] ClientOptions choose_client(const std::string& aeron_dir, bool standalone);
+/// Puts --driver and --standalone on the command line of a verb that streams.
+void add_deployment(CLI::App& verb, Deployment& deployment);
+
+/// How a verb comes to streams.
+[[nodiscard]] ClientOptions choose_client(const std::string& aeron_dir, Deployment deployment);
 
 /// The stream by the number that the driver has for its name, where there is one.
 [[nodiscard]] StreamRef resolve_at_driver(const std::string& aeron_dir, StreamRef stream);

@@ -57,7 +57,7 @@ void add_follow_places(CLI::App& verb, FollowOptions& options) {
       ->check(CLI::Range(1, std::numeric_limits<std::int32_t>::max(), "ID"));
   add_shm_dir(verb, options.shm_dir);
   add_aeron_dir(verb, options.aeron_dir);
-  add_standalone(verb, options.standalone);
+  add_deployment(verb, options.deployment);
 }
 
 void EventNotes::on_event(const ConsumerEvent& event) {
@@ -120,7 +120,7 @@ void EventNotes::look(Nanos now) {
 Result<Follower::Found> Follower::find(const StreamRef& wanted, const FollowOptions& options,
                                        const std::atomic<bool>& stop, Console& console) {
   for (;;) {
-    ClientOptions choice = choose_client(options.aeron_dir, options.standalone);
+    ClientOptions choice = choose_client(options.aeron_dir, options.deployment);
     choice.allowed_base_dirs = {options.shm_dir};
     const bool has_driver = choice.mode == DeploymentMode::kDriver;
     Result<Client> client = Client::create(std::move(choice));
@@ -132,7 +132,7 @@ Result<Follower::Found> Follower::find(const StreamRef& wanted, const FollowOpti
     const auto look_elsewhere = [&] {
       return has_driver
                  ? lookup.number == 0 && resolve_at_driver(client->aeron_dir(), wanted).number != 0
-                 : choose_client(options.aeron_dir, options.standalone).mode ==
+                 : choose_client(options.aeron_dir, options.deployment).mode ==
                        DeploymentMode::kDriver;
     };
     Result<StreamInfo> stream = await_stream(*client, lookup,

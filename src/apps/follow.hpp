@@ -12,6 +12,7 @@
 
 #include "apps/console.hpp"
 #include "apps/counters.hpp"
+#include "apps/driver_link.hpp"
 #include "apps/stream_lookup.hpp"
 #include "tensorpool/client.hpp"
 #include "tensorpool/consumer.hpp"
@@ -29,7 +30,7 @@ struct FollowOptions {
   double timeout_s = 0;  ///< 0: as long as it takes
   std::string shm_dir = "/dev/shm";
   std::string aeron_dir;
-  bool standalone = false;
+  Deployment deployment = Deployment::kWhatIsThere;
 };
 
 /// Puts NAME and --direct on the command line.

@@ -69,7 +69,7 @@ struct PubOptions {
   double linger_s = 0.25;
   std::string shm_dir = "/dev/shm";
   std::string aeron_dir;
-  bool standalone = false;
+  Deployment deployment = Deployment::kWhatIsThere;
   bool json = false;
 
   [[nodiscard]] bool from_stdin() const { return from == "-"; }
@@ -222,7 +222,7 @@ class Publishing {
 
   [[nodiscard]] Status connect() {
     const bool was_alive = bus::driver_alive(bus::choose_aeron_dir(options_.aeron_dir));
-    ClientOptions wanted = choose_client(options_.aeron_dir, options_.standalone);
+    ClientOptions wanted = choose_client(options_.aeron_dir, options_.deployment);
     has_driver_ = wanted.mode == DeploymentMode::kDriver;
     wanted.media_driver = has_driver_ ? MediaDriverPolicy::kExternal : MediaDriverPolicy::kAuto;
     wanted.allowed_base_dirs = {options_.shm_dir};
@@ -536,7 +536,7 @@ void add_pub(CLI::App& tp, Action& action) {
   verb.add_flag("--json", options->json, "Print the summary as JSON");
   add_shm_dir(verb, options->shm_dir);
   add_aeron_dir(verb, options->aeron_dir);
-  add_standalone(verb, options->standalone);
+  add_deployment(verb, options->deployment);
   verb.footer(R"(Examples:
   tp pub cam1 --from my.fits                 a FITS cube, frame by frame, at 100 Hz
   tp pub cam1 --from stack.npy --hz 1000 --loop
