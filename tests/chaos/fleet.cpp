@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -43,6 +44,7 @@ std::string_view name_of(Role role) noexcept {
 Fleet::Fleet(Pace pace) {
   EXPECT_EQ(::mkfifo(path("open").c_str(), 0600), 0);
   open_ = os::UniqueFd(::open(path("open").c_str(), O_RDWR | O_CLOEXEC));
+  std::filesystem::create_directory(path("shm"));
   std::ofstream config(path("driver.toml"));
   config << "[driver]\n"
             "instance_id = \"chaos\"\n"
@@ -70,7 +72,24 @@ void Fleet::doom(Role role, std::string point) {
 }
 
 test::Surroundings Fleet::surroundings() {
-  return {.outputs = path("process" + std::to_string(++started_)), .aeron_dir = path("aeron")};
+  test::Surroundings where{.outputs = path("process" + std::to_string(++started_)),
+                           .aeron_dir = path("aeron")};
+  if (shifted_) {
+    where.environment["LD_PRELOAD"] = TP_SHIFTED_CLOCK;
+    where.environment["TP_CLOCK_FILE"] = path("clock");
+  }
+  return where;
+}
+
+void Fleet::shift_wall_clocks() {
+  shifted_ = true;
+  set_wall_clocks(0);
+}
+
+void Fleet::set_wall_clocks(std::int64_t ahead_seconds) {
+  const os::UniqueFd file(::open(path("clock").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  EXPECT_EQ(::pwrite(file.get(), &ahead_seconds, sizeof(ahead_seconds), 0),
+            ssize_t{sizeof(ahead_seconds)});
 }
 
 void Fleet::kill(Role role) {
@@ -91,7 +110,7 @@ void Fleet::start(Role role) {
   const std::string shm = path("shm");
   test::Surroundings where = surroundings();
   if (doom_ && doom_->role == role && !died_at_) {
-    where.kill_point = doom_->point;
+    where.environment["TENSORPOOL_KILLPOINT"] = doom_->point;
   }
   test::Arguments arguments;
   switch (role) {
@@ -104,11 +123,11 @@ void Fleet::start(Role role) {
       arguments = {"up", "--config", path("driver.toml"), "--media-driver", "external"};
       break;
     case Role::kProducer:
-      arguments = {"pub", kStream, "--sim", "ramp",      "--shape", "256",      "--dtype",
-                   "u2",  "--hz",  "1000",  "--shm-dir", shm,       "--no-wait"};
+      arguments = {"pub", kStream, "--sim", "ramp",      "--shape", "256",       "--dtype",
+                   "u2",  "--hz",  "1000",  "--shm-dir", shm,       "--no-wait", "--driver"};
       break;
     case Role::kConsumer:
-      arguments = {"sub", kStream, "--verify", "--keep-on", "--shm-dir", shm};
+      arguments = {"sub", kStream, "--verify", "--keep-on", "--shm-dir", shm, "--driver"};
       break;
   }
   processes_[static_cast<std::size_t>(role)] = std::make_unique<TpProcess>(arguments, where);
@@ -179,9 +198,9 @@ bool Fleet::flows() {
       test::kRest);
 }
 
-bool Fleet::ends_and_comes_back(Role role, int signal) {
+bool Fleet::comes_back(Role role, const std::function<void()>& end) {
   const pid_t before = process(role)->pid();
-  send(role, signal);
+  end();
   return eventually(
       [&] {
         keep_up();

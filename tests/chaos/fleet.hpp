@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -38,6 +39,10 @@ class Fleet {
   /// Lets the first process of `role` die at this point.
   void doom(Role role, std::string point);
 
+  /// The wall clocks of all that are started from now on are the test's.
+  void shift_wall_clocks();
+  void set_wall_clocks(std::int64_t ahead_seconds);
+
   /// Kills who has this role now, from outside.
   void kill(Role role);
 
@@ -59,8 +64,8 @@ class Fleet {
   [[nodiscard]] test::TpProcess* process(Role role) noexcept {
     return processes_[static_cast<std::size_t>(role)].get();
   }
-  /// A process of the role that has ended and was started anew.
-  [[nodiscard]] bool ends_and_comes_back(Role role, int signal);
+  /// Ends the process of this role by `end`, and waits for its successor.
+  [[nodiscard]] bool comes_back(Role role, const std::function<void()>& end);
 
   /// Ends all leases of the stream. Their holders attach again.
   void revoke_all();
@@ -96,6 +101,7 @@ class Fleet {
   std::unique_ptr<Observer> observer_;
   os::UniqueFd open_;  ///< the media driver's standard input
   int started_ = 0;
+  bool shifted_ = false;
 };
 
 }  // namespace tensorpool::chaos

@@ -51,8 +51,8 @@ TpProcess::TpProcess(const Arguments& arguments, const Surroundings& surrounding
   ::setenv("AERON_DIR", surroundings.aeron_dir.c_str(), 1);
   pid_ = ::fork();
   if (pid_ == 0) {
-    if (!surroundings_.kill_point.empty()) {
-      ::setenv("TENSORPOOL_KILLPOINT", surroundings_.kill_point.c_str(), 1);
+    for (const auto& [name, value] : surroundings_.environment) {
+      ::setenv(name.c_str(), value.c_str(), 1);
     }
     become_tp(pointers.data(), surroundings_, surroundings_.outputs + ".out",
               surroundings_.outputs + ".err");

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -30,10 +31,10 @@ struct Surroundings {
   std::string outputs;    ///< prefix of the files that take standard output and standard error
   std::string aeron_dir;  ///< its AERON_DIR
   std::string input = "/dev/null";
-  bool broken_output = false;        ///< standard output is a pipe that nobody reads
-  uid_t user = 0;                    ///< to become this one; 0: to stay who we are
-  std::string kill_point = {};       ///< where to die, if compiled in (base/kill_point.hpp)
-  std::string program = TP_COMMAND;  ///< another one takes the same arguments
+  bool broken_output = false;  ///< standard output is a pipe that nobody reads
+  uid_t user = 0;              ///< to become this one; 0: to stay who we are
+  std::map<std::string, std::string> environment = {};  ///< besides its own
+  std::string program = TP_COMMAND;                     ///< another one takes the same arguments
 };
 
 /// Exit code of a process that could not be started.
