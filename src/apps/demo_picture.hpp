@@ -39,10 +39,10 @@ class PictureExchange {
   }
   /// Where a wanted picture goes; call `deliver` when it is good.
   [[nodiscard]] Picture& slot() noexcept { return picture_; }
-  void deliver() noexcept { state_.store(kReady, std::memory_order_release); }
+  void deliver() noexcept { state_.store(kFilled, std::memory_order_release); }
   /// Copies a picture that is ready. False when there is none.
   [[nodiscard]] bool take(Picture& to) noexcept {
-    if (state_.load(std::memory_order_acquire) != kReady) {
+    if (state_.load(std::memory_order_acquire) != kFilled) {
       return false;
     }
     to = picture_;
@@ -51,7 +51,7 @@ class PictureExchange {
   }
 
  private:
-  enum State : int { kEmpty, kWanted, kReady };
+  enum State : int { kEmpty, kWanted, kFilled };
   std::atomic<int> state_{kEmpty};
   Picture picture_;
 };

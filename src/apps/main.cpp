@@ -4,7 +4,7 @@
 #include <iostream>
 #include <string_view>
 
-#include "apps/command_line.hpp"
+#include "apps/verbs/command_line.hpp"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // The verbs of the tp command: what each puts on the command line, and what main() runs of it.
 //
-// A new verb is a file verb_<name>.cpp with one of these functions, and a line in command_line.cpp.
+// A new verb is a file in verbs/ with one of these functions, and a line in its command_line.cpp.
 // Conventions (docs/ARCHITECTURE.md): standard output carries data only, everything else goes to
 // standard error; JSON keys are snake_case with units last, and every line carries "v": 1.
 #pragma once

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "apps/command_line.hpp"
 #include "apps/manual/command.hpp"
+#include "apps/verbs/command_line.hpp"
 
 int main(int argc, char** argv) {
   namespace apps = tensorpool::apps;

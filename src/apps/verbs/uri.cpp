@@ -1,4 +1,6 @@
 // tp uri: takes a region URI apart, or says which rule it breaks.
+#include "core/region/uri.hpp"
+
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -10,7 +12,6 @@
 #include "apps/messages/codec_json.hpp"
 #include "apps/output.hpp"
 #include "apps/verbs.hpp"
-#include "core/region/uri.hpp"
 
 namespace tensorpool::inline v0::apps {
 namespace {

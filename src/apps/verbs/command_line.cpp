@@ -1,4 +1,4 @@
-#include "apps/command_line.hpp"
+#include "apps/verbs/command_line.hpp"
 
 #include <CLI/CLI.hpp>
 

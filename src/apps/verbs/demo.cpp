@@ -3,6 +3,8 @@
 // This process receives and shows; it starts another one that publishes (demo_producer.cpp). The
 // thread that receives does nothing else; what is shown comes through queues that it never waits
 // for.
+#include "apps/demo.hpp"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -22,7 +24,6 @@
 #include "apps/child_process.hpp"
 #include "apps/console.hpp"
 #include "apps/counters.hpp"
-#include "apps/demo.hpp"
 #include "apps/demo_frames.hpp"
 #include "apps/demo_picture.hpp"
 #include "apps/demo_workspace.hpp"
