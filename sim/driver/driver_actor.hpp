@@ -79,6 +79,7 @@ class DriverActor final : public Actor {
   void carry_out(const core::driver::RetireEpoch& action, Nanos now);
   void carry_out(const core::driver::Collect& action, Nanos now);
   void carry_out(const core::driver::CollectAtStart& action, Nanos now);
+  void carry_out(const core::driver::ForgetStream&, Nanos) {}  // no directory is held here
   void carry_out(const core::driver::RemoveOwnEpochs& action, Nanos now);
 
   [[nodiscard]] layout::ShmAttachResponse grant_of_nobody(const layout::ShmAttachRequest& request);

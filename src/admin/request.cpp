@@ -24,6 +24,7 @@ constexpr OperationName kNames[] = {
     {Operation::kRevoke, "revoke"},
     {Operation::kEnsureStream, "stream.ensure"},
     {Operation::kResolveStream, "stream.resolve"},
+    {Operation::kPass, "attach.pass"},
     {Operation::kShutdown, "shutdown"},
 };
 
@@ -137,6 +138,10 @@ void check_needs(const Request& request, Fields& fields) {
     case Operation::kResolveStream:
       fields.require(named, "name");
       break;
+    case Operation::kPass:
+      fields.require(named || request.stream_id, "stream_id");
+      fields.require(request.client_id != 0, "client_id");
+      break;
     default:
       break;
   }
@@ -174,6 +179,11 @@ Result<Request> parse_request(std::string_view line) {
     request.stream_id = static_cast<std::uint32_t>(*id);
   }
   request.lease_id = fields.whole("lease_id", UINT64_MAX - 1).value_or(0);
+  request.client_id = static_cast<std::uint32_t>(fields.whole("client_id", UINT32_MAX).value_or(0));
+  std::string role = "consumer";
+  fields.text("role", role, kNameBytesMax);
+  fields.require(role == "consumer" || role == "producer", "role");
+  request.produces = role == "producer";
   request.frame_bytes = fields.whole("frame_bytes", kFrameBytesMax).value_or(0);
   request.nslots = static_cast<std::uint32_t>(fields.whole("nslots", kSlotsMax).value_or(0));
   request.rate_hz = fields.real("rate_hz", kRateMax);
@@ -200,6 +210,10 @@ std::string format_request(const Request& request) {
     json["stream_id"] = *request.stream_id;
   }
   put("lease_id", request.lease_id);
+  put("client_id", request.client_id);
+  if (request.produces) {
+    json["role"] = "producer";
+  }
   put("frame_bytes", request.frame_bytes);
   put("nslots", request.nslots);
   put("rate_hz", request.rate_hz);

@@ -36,6 +36,7 @@ enum class Operation : std::uint8_t {
   kEnsureStream,   ///< a stream of this name that takes such frames: made where there is none;
                    ///< without `frame_bytes` one as it is, or by the default profile
   kResolveStream,  ///< the number of a name
+  kPass,           ///< lets a client attach to a stream that is not open to everybody
   kShutdown,
 };
 
@@ -47,6 +48,8 @@ struct Request {
   std::string name = {};  ///< of a stream
   std::optional<std::uint32_t> stream_id = {};
   std::uint64_t lease_id = 0;
+  std::uint32_t client_id = 0;
+  bool produces = false;  ///< the role of that client: `"role": "producer"`
   std::uint64_t frame_bytes = 0;
   double rate_hz = 0;
   Nanos slack{};

@@ -24,8 +24,9 @@ std::string refusal(const Error& error) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-Result<Server> Server::listen(const std::string& path, Handler& handler) {
-  Result<os::LocalListener> listener = os::LocalListener::listen(path, kSocketMode);
+Result<Server> Server::listen(const std::string& path, Handler& handler,
+                              std::optional<std::uint32_t> group) {
+  Result<os::LocalListener> listener = os::LocalListener::listen(path, kSocketMode, group);
   if (!listener) {
     return fail(listener.error());
   }

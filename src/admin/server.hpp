@@ -45,7 +45,9 @@ class Server {
   };
 
   /// `handler` outlives the server.
-  [[nodiscard]] static Result<Server> listen(const std::string& path, Handler& handler);
+  /// `group`: whose members may connect, besides this user.
+  [[nodiscard]] static Result<Server> listen(const std::string& path, Handler& handler,
+                                             std::optional<std::uint32_t> group = {});
 
   /// Returns the number of requests taken. `now`: any clock that does not go back.
   int do_work(Nanos now);

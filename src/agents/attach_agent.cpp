@@ -96,6 +96,11 @@ void AttachAgent::carry_out(const attach::UnmapRegions& action, Nanos now) {
 }
 
 void AttachAgent::carry_out(const attach::AttachReport& action, Nanos) {
+  const bool rejected = action.kind == attach::AttachReport::Kind::kRefused &&
+                        action.code == layout::ResponseCode::kRejected;
+  if (rejected && action.tries_again && group_.on_rejected_) {
+    group_.on_rejected_(machine_);
+  }
   user_.report(action, machine_.text());
 }
 

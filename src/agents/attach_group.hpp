@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -21,8 +22,14 @@ namespace tensorpool::inline v0::agents {
 
 class AttachGroup final : public ControlListener {
  public:
+  /// Called when a driver has answered REJECTED, and the agent will try again under the same client
+  /// id: the stream may be one that takes a pass (docs/adr/0022). On the control thread; does not
+  /// wait.
+  using OnRejected = std::function<void(const core::attach::AttachMachine& machine)>;
+
   /// `driver` outlives the group.
-  explicit AttachGroup(RequestSender& driver) noexcept : driver_(driver) {}
+  explicit AttachGroup(RequestSender& driver, OnRejected on_rejected = {})
+      : driver_(driver), on_rejected_(std::move(on_rejected)) {}
 
   /// Does what is due. Returns how many leases it did something for that waits for an answer:
   /// keepalives are not counted, as nobody answers them (docs/adr/0024).
@@ -56,6 +63,7 @@ class AttachGroup final : public ControlListener {
   void watch_connection();
 
   RequestSender& driver_;
+  OnRejected on_rejected_;
   bool connected_ = false;
   std::vector<AttachAgent*> agents_;
   // Ordered maps, because others on the bus choose these numbers and could make them collide in

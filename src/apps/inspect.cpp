@@ -17,6 +17,7 @@
 #include "core/ring/slot_header.hpp"
 #include "core/timing.hpp"
 #include "os/clock.hpp"
+#include "os/numa.hpp"
 #include "os/process.hpp"
 #include "os/syscalls.hpp"
 
@@ -174,6 +175,7 @@ Result<RegionReport> inspect_region(const std::string& path) {
     return report;
   }
   report.region_bytes = as_described(block).bytes();
+  report.numa_node = os::node_of_file(path);
   if (as_described(block).type == layout::RegionType::kHeaderRing) {
     Result<std::optional<NewestFrame>> newest = find_newest(fd, block.nslots, path);
     if (newest) {

@@ -1,6 +1,7 @@
-// Looks at region files from outside: no mapping, no Aeron, nothing written.
+// Looks at region files from outside: no Aeron, nothing written.
 //
 // Everything is read with pread, so a file that shrinks meanwhile is a short read and never SIGBUS.
+// To learn its NUMA node the first page is mapped, read-only, and never touched from here.
 // What is read is input and is judged as such. Thread contract: free functions.
 // Spec: §1.3, §1.9.2; design §9 (files that shrink).
 #pragma once
@@ -33,8 +34,9 @@ struct RegionReport {
   std::uint64_t region_bytes = 0;  ///< as the superblock demands
   Nanos silence{};                 ///< since the last sign of life of its owner
   bool owner_alive = false;
-  Status verdict;                     ///< the first thing that is wrong with it
-  std::optional<NewestFrame> newest;  ///< of a header ring with a frame
+  std::optional<std::uint32_t> numa_node;  ///< of its first page, where the kernel tells
+  Status verdict;                          ///< the first thing that is wrong with it
+  std::optional<NewestFrame> newest;       ///< of a header ring with a frame
 };
 
 /// Errors: the file cannot be read, or is shorter than a superblock.

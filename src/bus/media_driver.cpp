@@ -2,6 +2,7 @@
 
 #include <aeronmd.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -9,6 +10,9 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <system_error>
 #include <utility>
 
 #include "bus/aeron_error.hpp"
@@ -56,6 +60,40 @@ class SignalsBlocked {
   return {};
 }
 
+/// Gives the directory to this user alone, or to the members of a group as well. What is in it
+/// already was made under the umask of this process; what comes is made by the driver's thread and
+/// has the group of the directory it is made in.
+[[nodiscard]] Status share_directory(const std::string& aeron_dir, std::optional<gid_t> group) {
+  const auto failed = [](const std::string& path) {
+    return fail(make_os_error(Errc::kOsFailure, path, errno));
+  };
+  constexpr auto kSameUser = static_cast<uid_t>(-1);
+  constexpr mode_t kShared = S_ISGID | S_IRWXU | S_IRWXG;
+  if (group) {
+    std::error_code listing;
+    for (const auto& entry : std::filesystem::directory_iterator(aeron_dir, listing)) {
+      const std::string path = entry.path().native();
+      const mode_t mode = entry.is_directory() ? kShared : kShared & 0666U;
+      if (::lchown(path.c_str(), kSameUser, *group) != 0 || ::chmod(path.c_str(), mode) != 0) {
+        return failed(path);
+      }
+    }
+    if (listing || ::lchown(aeron_dir.c_str(), kSameUser, *group) != 0) {
+      return failed(aeron_dir);
+    }
+  }
+  return ::chmod(aeron_dir.c_str(), group ? kShared : S_IRWXU) == 0 ? Status()
+                                                                    : Status(failed(aeron_dir));
+}
+
+/// For the driver's thread: gives it a umask of its own, with which the group may use what it
+/// makes.
+void share_files(void*, const char*) {
+  if (::unshare(CLONE_FS) == 0) {
+    ::umask(S_IRWXO);
+  }
+}
+
 }  // namespace
 
 Result<MediaDriver> MediaDriver::start(const Options& options) {
@@ -70,10 +108,11 @@ Result<MediaDriver> MediaDriver::start(const Options& options) {
   if (Status ready = driver.init(options); !ready) {
     return fail(ready.error());
   }
-  if (::chmod(options.aeron_dir.c_str(), S_IRWXU) != 0) {
-    return fail(make_os_error(Errc::kOsFailure, options.aeron_dir, errno));
+  if (Status shared = share_directory(options.aeron_dir, options.group); !shared) {
+    return fail(shared.error());
   }
-  if (Status locked = driver.lock_host_file(options.aeron_dir); !locked) {
+  if (Status locked = driver.lock_host_file(options.aeron_dir, options.group.has_value());
+      !locked) {
     return fail(locked.error());
   }
   const SignalsBlocked blocked;
@@ -104,19 +143,22 @@ Status MediaDriver::init(const Options& options) {
           context_, count(options.untethered_timeout)) < 0 ||
       aeron_driver_context_set_untethered_resting_timeout_ns(
           context_, count(options.untethered_timeout)) < 0 ||
+      (options.group &&
+       aeron_driver_context_set_agent_on_start_function(context_, share_files, nullptr) < 0) ||
       aeron_driver_init(&driver_, context_) < 0) {
     return fail(last_aeron_error(Errc::kMediaDriverUnavailable));
   }
   return {};
 }
 
-Status MediaDriver::lock_host_file(const std::string& aeron_dir) noexcept {
+Status MediaDriver::lock_host_file(const std::string& aeron_dir, bool group) noexcept {
   // Locked before it gets its name: nobody ever finds it unlocked while we live.
   const std::string path = aeron_dir + '/' + std::string(kHostLockName);
   const std::string unnamed = path + ".new";
-  host_lock_ = ::open(unnamed.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
-  if (host_lock_ < 0 || ::flock(host_lock_, LOCK_EX | LOCK_NB) != 0 ||
-      ::rename(unnamed.c_str(), path.c_str()) != 0) {
+  const mode_t mode = S_IRUSR | S_IWUSR | (group ? S_IRGRP : 0U);  // others look whether we live
+  host_lock_ = ::open(unnamed.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+  if (host_lock_ < 0 || ::fchmod(host_lock_, mode) != 0 ||
+      ::flock(host_lock_, LOCK_EX | LOCK_NB) != 0 || ::rename(unnamed.c_str(), path.c_str()) != 0) {
     return fail(make_os_error(Errc::kOsFailure, path, errno));
   }
   return {};

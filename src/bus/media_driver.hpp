@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "bus/aeron_fwd.hpp"
@@ -26,11 +27,13 @@ class MediaDriver {
     Nanos timer_interval = std::chrono::milliseconds(100);
     Nanos untethered_timeout = std::chrono::milliseconds(200);
     Nanos client_timeout = std::chrono::seconds(10);  ///< A client silent for longer is dropped.
+    /// Whose members may use the driver, too: they can send anything and read everything.
+    std::optional<gid_t> group = {};
   };
 
-  /// Empties the directory, creates it with mode 0700 and runs until destruction, which removes it.
-  /// Precondition: no live driver is in it (join_or_embed checks). Refuses a directory that belongs
-  /// to another user and anything that is no directory.
+  /// Empties the directory, creates it with mode 0700, or 2770 for a group, and runs until
+  /// destruction, which removes it. Precondition: no live driver is in it (join_or_embed checks).
+  /// Refuses a directory that belongs to another user and anything that is no directory.
   [[nodiscard]] static Result<MediaDriver> start(const Options& options);
 
   MediaDriver(MediaDriver&& other) noexcept;
@@ -45,7 +48,7 @@ class MediaDriver {
   MediaDriver() = default;
   void stop() noexcept;
   [[nodiscard]] Status init(const Options& options);
-  [[nodiscard]] Status lock_host_file(const std::string& aeron_dir) noexcept;
+  [[nodiscard]] Status lock_host_file(const std::string& aeron_dir, bool group) noexcept;
 
   aeron_driver_context_stct* context_ = nullptr;
   aeron_driver_stct* driver_ = nullptr;

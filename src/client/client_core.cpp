@@ -107,7 +107,9 @@ Status ClientCore::start() {
     return fail(control.error());
   }
   control_ = std::move(*control);
-  leases_.emplace(*control_);
+  leases_.emplace(*control_, [this](const core::attach::AttachMachine& machine) {
+    ask_for_pass(aeron_dir(), options_.channels.control_stream_id, machine);
+  });
   if (options_.media_driver != MediaDriverPolicy::kExternal) {
     if (const Status joined = join_media_driver(std::chrono::seconds(10)); !joined) {
       return joined;

@@ -73,6 +73,22 @@ Result<admin::Request> ensure_request(const StreamOptions& wanted) {
   return request;
 }
 
+void ask_for_pass(std::string_view aeron_dir, std::int32_t control_stream_id,
+                  const core::attach::AttachMachine& machine) {
+  const std::string line =
+      admin::format_request({.operation = admin::Operation::kPass,
+                             .stream_id = machine.stream_id(),
+                             .client_id = machine.client_id(),
+                             .produces = machine.role() == layout::Role::kProducer}) +
+      "\n";
+  Result<os::LocalConnection> connection =
+      os::LocalConnection::connect(socket_of(aeron_dir, control_stream_id), Nanos{0});
+  if (connection) {
+    // What was written is read, though nobody waits for the answer.
+    static_cast<void>(connection->write(std::as_bytes(std::span(line))));
+  }
+}
+
 NumberInquiry::NumberInquiry(std::string_view aeron_dir, std::int32_t control_stream_id,
                              const admin::Request& request)
     : socket_(socket_of(aeron_dir, control_stream_id)),

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "admin/request.hpp"
+#include "core/attach/attach_machine.hpp"
 #include "os/local_socket.hpp"
 #include "tensorpool/producer.hpp"
 #include "tensorpool/types/error.hpp"
@@ -28,6 +29,11 @@ struct AnnounceEndpoint {
 /// The request for the number of a stream for frames as `wanted` says: without a geometry that of
 /// the driver's profile. kInvalidArgument for a name that no driver takes.
 [[nodiscard]] Result<admin::Request> ensure_request(const StreamOptions& wanted);
+
+/// Asks for a pass (docs/adr/0022) without waiting: who gets one finds out with the next attempt.
+/// Thread contract: any thread.
+void ask_for_pass(std::string_view aeron_dir, std::int32_t control_stream_id,
+                  const core::attach::AttachMachine& machine);
 
 /// Asks for the number of a stream without waiting for the answer: the driver may be driven by the
 /// same thread. Thread contract: one thread.

@@ -27,15 +27,24 @@ struct Nanoseconds {
 struct OctalMode {
   std::uint32_t* at;
 };
+/// The same, which may be unset.
+struct OptionalMode {
+  std::optional<std::uint32_t>* at;
+};
+/// A list that is not empty when it is set.
+struct OptionalList {
+  std::vector<std::string>* at;
+};
 /// A key that may have this value only, and is kept nowhere.
 struct Fixed {
   std::uint32_t only;
 };
 
 /// Where the value of a key is kept. Its type says how text becomes a value, and back.
-using Slot = std::variant<std::string*, bool*, std::uint16_t*, std::uint32_t*,
-                          std::optional<std::uint32_t>*, Milliseconds, Nanoseconds, OctalMode,
-                          Fixed, std::vector<core::driver::IdRange>*, std::vector<std::string>*>;
+using Slot =
+    std::variant<std::string*, bool*, std::uint16_t*, std::uint32_t*, std::optional<std::uint32_t>*,
+                 Milliseconds, Nanoseconds, OctalMode, OptionalMode, Fixed,
+                 std::vector<core::driver::IdRange>*, std::vector<std::string>*, OptionalList>;
 
 template <class Owner>
 using SlotOf = Slot (*)(Owner&);

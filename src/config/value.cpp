@@ -255,6 +255,12 @@ template <class From>
                                            [&](Nanos::rep number) { *ns.at = Nanos(number); });
           },
           [&](OctalMode mode) { return read_mode(value, *mode.at); },
+          [&](OptionalMode mode) {
+            std::uint32_t read = 0;
+            Refusal refusal = read_mode(value, read);
+            *mode.at = refusal ? std::nullopt : std::optional(read);
+            return refusal;
+          },
           [&](Fixed fixed) {
             std::uint32_t given = fixed.only;
             Refusal refusal =
@@ -264,6 +270,10 @@ template <class From>
           },
           [&](std::vector<IdRange>* ranges) { return read_ranges(value, *ranges); },
           [&](std::vector<std::string>* list) { return read_list(value, *list); },
+          [&](OptionalList list) {
+            Refusal refusal = read_list(value, *list.at);
+            return refusal || !list.at->empty() ? refusal : Refusal("is empty");
+          },
       },
       slot);
 }
@@ -304,9 +314,13 @@ Value value_of(const Slot& slot) {
           },
           [](Nanoseconds ns) -> Value { return static_cast<std::uint64_t>(ns.at->count()); },
           [](OctalMode mode) -> Value { return core::driver::octal(*mode.at); },
+          [](OptionalMode mode) -> Value {
+            return *mode.at ? Value(core::driver::octal(**mode.at)) : Value();
+          },
           [](Fixed fixed) -> Value { return std::uint64_t{fixed.only}; },
           [](const std::vector<IdRange>* ranges) -> Value { return *ranges; },
           [](const std::vector<std::string>* list) -> Value { return *list; },
+          [](OptionalList list) -> Value { return list.at->empty() ? Value() : *list.at; },
       },
       slot);
 }

@@ -93,6 +93,12 @@ constexpr Nanos kSlackDefault = std::chrono::milliseconds(100);
   return json;
 }
 
+[[nodiscard]] bool changes_what_others_have(const admin::Request& request) noexcept {
+  return request.operation == admin::Operation::kRevoke ||
+         request.operation == admin::Operation::kShutdown ||
+         (request.operation == admin::Operation::kCollect && !request.dry_run);
+}
+
 [[nodiscard]] Json refused(const Error& error) {
   return {{"error", to_string(error.code)}, {"message", describe(error)}};
 }
@@ -114,14 +120,16 @@ constexpr Nanos kSlackDefault = std::chrono::milliseconds(100);
 Result<std::unique_ptr<AdminDesk>> AdminDesk::open(Options options,
                                                    const core_driver::Settings& settings,
                                                    core_driver::DriverMachine& machine,
-                                                   EpochKeeper& keeper, CarryOut carry_out) {
+                                                   EpochKeeper& keeper, AuditLog& audit,
+                                                   CarryOut carry_out) {
   Result<StreamBook> book = StreamBook::open(options.book);
   if (!book) {
     return fail(book.error());
   }
   std::unique_ptr<AdminDesk> desk(new AdminDesk(std::move(options), std::move(*book), settings,
-                                                machine, keeper, std::move(carry_out)));
-  Result<admin::Server> server = admin::Server::listen(desk->options_.socket, *desk);
+                                                machine, keeper, audit, std::move(carry_out)));
+  Result<admin::Server> server =
+      admin::Server::listen(desk->options_.socket, *desk, desk->options_.access.files.group);
   if (!server) {
     return fail(server.error());
   }
@@ -130,12 +138,14 @@ Result<std::unique_ptr<AdminDesk>> AdminDesk::open(Options options,
 }
 
 AdminDesk::AdminDesk(Options options, StreamBook book, const core_driver::Settings& settings,
-                     core_driver::DriverMachine& machine, EpochKeeper& keeper, CarryOut carry_out)
+                     core_driver::DriverMachine& machine, EpochKeeper& keeper, AuditLog& audit,
+                     CarryOut carry_out)
     : options_(std::move(options)),
       book_(std::move(book)),
       settings_(settings),
       machine_(machine),
       keeper_(keeper),
+      audit_(audit),
       carry_out_(std::move(carry_out)) {}
 
 int AdminDesk::do_work(Nanos now) {
@@ -170,13 +180,19 @@ void AdminDesk::on_collected(admin::Ticket ticket,
 std::optional<std::string> AdminDesk::answer(const admin::Request& request,
                                              const os::PeerCredentials& peer,
                                              admin::Ticket ticket) {
-  const auto audit = [&] {
-    if (options_.log) {
-      options_.log(LogLevel::kInfo, "admin: " + admin::format_request(request) + " by process " +
-                                        std::to_string(peer.pid) + " of user " +
-                                        std::to_string(peer.uid));
-    }
+  const auto audit = [&](bool refused = false) {
+    audit_.write_request((refused ? "refused: admin: " : "admin: ") +
+                             admin::format_request(request) + " by process " +
+                             std::to_string(peer.pid) + " of user " + std::to_string(peer.uid),
+                         refused, now_);
   };
+  if (changes_what_others_have(request) && !may_administer(peer)) {
+    audit(true);
+    return admin::refusal(make_error(Errc::kPermissionRejected,
+                                     std::string(admin::to_string(request.operation)) +
+                                         " is for root and the driver's user, not for user",
+                                     peer.uid, ::geteuid()));
+  }
   switch (request.operation) {
     case admin::Operation::kStatus:
       return status();
@@ -193,6 +209,11 @@ std::optional<std::string> AdminDesk::answer(const admin::Request& request,
     }
     case admin::Operation::kResolveStream:
       return resolve(request);
+    case admin::Operation::kPass: {
+      const Result<std::string> granted = pass(request, peer);
+      audit(!granted);
+      return granted ? *granted : admin::refusal(granted.error());
+    }
     case admin::Operation::kRevoke:
       audit();
       return revoke(request);
@@ -295,6 +316,34 @@ std::string AdminDesk::resolve(const admin::Request& request) const {
   return to_line(json);
 }
 
+Result<std::string> AdminDesk::pass(const admin::Request& request,
+                                    const os::PeerCredentials& peer) {
+  const std::optional<std::uint32_t> id =
+      request.name.empty() ? request.stream_id : find(request.name);
+  if (!id) {
+    return fail(make_error(Errc::kNotFound, "stream " + request.name));
+  }
+  const layout::Role role = request.produces ? layout::Role::kProducer : layout::Role::kConsumer;
+  if (!options_.access.may_attach(peer, *id, role)) {
+    return fail(make_error(Errc::kPermissionRejected,
+                           std::string(request.produces ? "producers" : "consumers") +
+                               " of stream " + std::to_string(*id) + ": user",
+                           peer.uid));
+  }
+  const Status let =
+      machine_.let_attach({.client_id = request.client_id, .stream_id = *id, .role = role}, now_);
+  carry_out_(now_);
+  if (!let) {
+    return fail(let.error());
+  }
+  Json json = fine();
+  json["stream_id"] = *id;
+  json["needed"] = options_.access.is_closed(*id, role);
+  json["valid_ms"] =
+      std::chrono::duration_cast<std::chrono::milliseconds>(core_driver::Passes::kLifetime).count();
+  return to_line(json);
+}
+
 std::string AdminDesk::ensure(const admin::Request& request) {
   const Result<std::uint32_t> id = find_or_make(request);
   if (!id) {
@@ -314,11 +363,19 @@ std::optional<std::uint32_t> AdminDesk::find(std::string_view name) const {
   return book_.find(name);
 }
 
+/// That of dynamic streams.
+const core_driver::Profile& AdminDesk::usual_profile() const {
+  const auto usual = std::find_if(
+      settings_.profiles.begin(), settings_.profiles.end(),
+      [&](const auto& each) { return each.name == settings_.policies.default_profile; });
+  return usual != settings_.profiles.end() ? *usual : settings_.profiles.front();
+}
+
 /// Of the stream that is asked for: what the frames need, or else as it is, or as the default
 /// profile says.
 core_driver::Profile AdminDesk::shape_for(const admin::Request& request,
                                           std::uint32_t known) const {
-  core_driver::Profile shape{.name = {}, .pools = {}};
+  core_driver::Profile shape{.name = {}, .pools = {}, .numa_node = usual_profile().numa_node};
   if (request.frame_bytes == 0) {
     for (const core_driver::StreamSnapshot& stream : machine_.snapshot().streams) {
       if (stream.stream_id == known && !stream.pools.empty()) {
@@ -327,10 +384,7 @@ core_driver::Profile AdminDesk::shape_for(const admin::Request& request,
         return shape;
       }
     }
-    const auto usual = std::find_if(
-        settings_.profiles.begin(), settings_.profiles.end(),
-        [&](const auto& each) { return each.name == settings_.policies.default_profile; });
-    return usual != settings_.profiles.end() ? *usual : settings_.profiles.front();
+    return usual_profile();
   }
   shape.header_nslots =
       request.nslots != 0

@@ -15,6 +15,8 @@
 
 #include "admin/server.hpp"
 #include "core/driver/driver_machine.hpp"
+#include "driver/access.hpp"
+#include "driver/audit.hpp"
 #include "driver/epoch_keeper.hpp"
 #include "driver/stream_book.hpp"
 #include "driver/telemetry.hpp"
@@ -30,6 +32,7 @@ class AdminDesk final : public admin::Handler {
     std::string aeron_dir;                 ///< to be told to callers
     std::string toml = {};                 ///< the configuration in effect, to be told to callers
     const Telemetry* telemetry = nullptr;  ///< histograms, to be told to callers
+    Access access = {};  ///< who may attach to what; its group may open the socket
     LogSink log = {};
   };
 
@@ -39,7 +42,7 @@ class AdminDesk final : public admin::Handler {
   /// The references outlive the desk.
   [[nodiscard]] static Result<std::unique_ptr<AdminDesk>> open(
       Options options, const core::driver::Settings& settings, core::driver::DriverMachine& machine,
-      EpochKeeper& keeper, CarryOut carry_out);
+      EpochKeeper& keeper, AuditLog& audit, CarryOut carry_out);
 
   /// Takes requests, some times a second. `now` is the time of all that they cause.
   int do_work(Nanos now);
@@ -58,7 +61,8 @@ class AdminDesk final : public admin::Handler {
   };
 
   AdminDesk(Options options, StreamBook book, const core::driver::Settings& settings,
-            core::driver::DriverMachine& machine, EpochKeeper& keeper, CarryOut carry_out);
+            core::driver::DriverMachine& machine, EpochKeeper& keeper, AuditLog& audit,
+            CarryOut carry_out);
   [[nodiscard]] std::string status() const;
   [[nodiscard]] std::string streams() const;
   [[nodiscard]] std::string leases() const;
@@ -66,9 +70,12 @@ class AdminDesk final : public admin::Handler {
   [[nodiscard]] std::string revoke(const admin::Request& request);
   [[nodiscard]] std::string ensure(const admin::Request& request);
   [[nodiscard]] std::string resolve(const admin::Request& request) const;
+  [[nodiscard]] Result<std::string> pass(const admin::Request& request,
+                                         const os::PeerCredentials& peer);
   [[nodiscard]] std::optional<std::string> collect(const admin::Request& request,
                                                    admin::Ticket ticket);
   [[nodiscard]] std::optional<std::uint32_t> find(std::string_view name) const;
+  [[nodiscard]] const core::driver::Profile& usual_profile() const;
   [[nodiscard]] core::driver::Profile shape_for(const admin::Request& request,
                                                 std::uint32_t known) const;
   [[nodiscard]] Result<std::uint32_t> find_or_make(const admin::Request& request);
@@ -78,6 +85,7 @@ class AdminDesk final : public admin::Handler {
   const core::driver::Settings& settings_;
   core::driver::DriverMachine& machine_;
   EpochKeeper& keeper_;
+  AuditLog& audit_;
   CarryOut carry_out_;
   std::optional<admin::Server> server_;
   std::map<admin::Ticket, Collection> collections_;

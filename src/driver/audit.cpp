@@ -1,6 +1,6 @@
 #include "driver/audit.hpp"
 
-#include <string_view>
+#include <algorithm>
 
 namespace tensorpool::inline v0::driver {
 namespace {
@@ -75,9 +75,54 @@ std::string audit_line(const core::driver::DetachAnswer& answer) {
 
 std::string audit_line(const core::driver::LeaseNotice& notice) {
   const layout::ShmLeaseRevoked& message = notice.notice;
+  if (!notice.expiry) {
+    return "refused: keepalive of " + who(message.role, message.stream_id, message.client_id) +
+           ", lease " + std::to_string(message.lease_id) + ": " +
+           std::string(message.error_message);
+  }
   return "lease " + std::to_string(message.lease_id) +
          " ended: " + who(message.role, message.stream_id, message.client_id) + ": " +
          std::string(name_of(message.reason)) + " " + std::string(message.error_message);
+}
+
+void LineBudget::refill(Nanos now) noexcept {
+  const Nanos each = Nanos(std::chrono::seconds(1)) / options_.per_second;
+  const Nanos::rep due = (now - refilled_at_) / each;
+  const Nanos::rep room = options_.burst - lines_;
+  lines_ += static_cast<std::uint32_t>(std::min(due, room));
+  refilled_at_ = due < room ? refilled_at_ + due * each : now;
+}
+
+void AuditLog::write(const core::driver::AttachAnswer& answer, Nanos now) {
+  const bool granted = answer.response.code == layout::ResponseCode::kOk;
+  write(granted ? changes_ : refusals_, now, [&] { return audit_line(answer); });
+}
+
+void AuditLog::write(const core::driver::DetachAnswer& answer, Nanos now) {
+  const bool granted = answer.response.code == layout::ResponseCode::kOk;
+  write(granted ? changes_ : refusals_, now, [&] { return audit_line(answer); });
+}
+
+void AuditLog::write(const core::driver::LeaseNotice& notice, Nanos now) {
+  write(notice.expiry ? changes_ : refusals_, now, [&] { return audit_line(notice); });
+}
+
+void AuditLog::write_request(std::string_view line, bool refused, Nanos now) {
+  write(refused ? refusals_ : changes_, now, [&] { return std::string(line); });
+}
+
+void AuditLog::poll(Nanos now) {
+  if (now < report_at_) {
+    return;
+  }
+  report_at_ = now + kReportPeriod;
+  if (const std::uint64_t refusals = refusals_.take_suppressed(now); refusals != 0) {
+    sink_(LogLevel::kWarning, "audit: " + std::to_string(refusals) + " refusals were not logged");
+  }
+  if (const std::uint64_t changes = changes_.take_suppressed(now); changes != 0) {
+    sink_(LogLevel::kWarning, "audit: " + std::to_string(changes) +
+                                  " attaches, detaches and ends of leases were not logged");
+  }
 }
 
 }  // namespace tensorpool::inline v0::driver

@@ -14,6 +14,7 @@ Result<std::unique_ptr<DriverAgent>> DriverAgent::create(os::Syscalls& calls, bu
   const EpochKeeper::Jobs jobs = options.jobs;
   const std::uint64_t first_lease_id = options.first_lease_id;
   std::optional<AdminDesk::Options> admin = std::move(options.admin);
+  os::StoreAccess access = std::move(options.access.files);
   Result<Telemetry> telemetry = Telemetry::create(options.settings.telemetry, clock.mono());
   if (!telemetry) {
     return fail(telemetry.error());
@@ -21,11 +22,12 @@ Result<std::unique_ptr<DriverAgent>> DriverAgent::create(os::Syscalls& calls, bu
   std::unique_ptr<DriverAgent> agent(
       new DriverAgent(client, clock, std::move(*telemetry), std::move(options)));
   Result<std::unique_ptr<EpochKeeper>> keeper =
-      EpochKeeper::create(calls, agent->settings_, clock, jobs);
+      EpochKeeper::create(calls, agent->settings_, clock, jobs, std::move(access));
   if (!keeper) {
     return fail(keeper.error());
   }
   agent->keeper_ = std::move(*keeper);
+  agent->warn_at_start();
   agent->machine_ = std::make_unique<core_driver::DriverMachine>(
       core_driver::DriverMachine::Options{.settings = agent->settings_,
                                           .pages = agent->keeper_->pages(),
@@ -38,9 +40,9 @@ Result<std::unique_ptr<DriverAgent>> DriverAgent::create(os::Syscalls& calls, bu
   agent->bus_ = std::move(*bus);
   if (admin) {
     admin->telemetry = &agent->telemetry_;
-    Result<std::unique_ptr<AdminDesk>> desk =
-        AdminDesk::open(std::move(*admin), agent->settings_, *agent->machine_, *agent->keeper_,
-                        [self = agent.get()](Nanos now) { self->carry_out_all(now); });
+    Result<std::unique_ptr<AdminDesk>> desk = AdminDesk::open(
+        std::move(*admin), agent->settings_, *agent->machine_, *agent->keeper_, agent->audit_,
+        [self = agent.get()](Nanos now) { self->carry_out_all(now); });
     if (!desk) {
       return fail(desk.error());
     }
@@ -54,6 +56,7 @@ DriverAgent::DriverAgent(bus::Client& client, const base::Clock& clock, Telemetr
                          Options options)
     : settings_(std::move(options.settings)),
       log_(std::move(options.log)),
+      audit_(log_),
       client_(client),
       clock_(clock),
       telemetry_(std::move(telemetry)),
@@ -75,6 +78,7 @@ int DriverAgent::do_work(Nanos now) {
   if (desk_ != nullptr) {
     work += desk_->do_work(now);
   }
+  audit_.poll(now);
   work += export_telemetry(now);
   counters.total_work_done += static_cast<std::uint64_t>(work + fragments);
   counter_board_.do_work(counters, now);
@@ -89,7 +93,7 @@ void DriverAgent::stop(Nanos now) {
 
 bool DriverAgent::has_ended() const noexcept {
   return machine_->state() == core_driver::DriverState::kStopped && notice_sent_ &&
-         machine_->jobs() == 0;
+         machine_->jobs() == 0 && keeper_->removals() == 0;
 }
 
 Status DriverAgent::revoke(std::uint64_t lease_id, std::string_view text, Nanos now) {
@@ -146,9 +150,17 @@ void DriverAgent::take(const Collected& result, Nanos) {
   if (result.ticket != 0) {
     desk_->on_collected(result.ticket, result.outcome);
   } else if (result.outcome) {
+    warn_of(*result.outcome);
     machine_->on_collected(*result.outcome);
   } else {
     log(LogLevel::kWarning, "garbage collection: " + describe(result.outcome.error()));
+  }
+}
+
+void DriverAgent::take(const Removed& result, Nanos) {
+  if (result.outcome) {
+    warn_of(*result.outcome);
+    machine_->on_collected(*result.outcome);
   }
 }
 
@@ -171,32 +183,28 @@ void DriverAgent::carry_out_all(Nanos now) {
     if (answers_.empty()) {
       return;
     }
-    const Answer answer = std::move(answers_.front());
+    const Verified verified = std::move(answers_.front());
     answers_.pop_front();
-    if (const auto* const verified = std::get_if<Verified>(&answer)) {
-      machine_->on_verified(verified->stream_id, verified->epoch, verified->files, now);
-    } else {
-      machine_->on_collected(std::get<core_driver::CollectOutcome>(answer));
-    }
+    machine_->on_verified(verified.stream_id, verified.epoch, verified.files, now);
   }
 }
 
 void DriverAgent::carry_out(const core_driver::AttachAnswer& action, Nanos now) {
-  log(LogLevel::kInfo, audit_line(action));
+  audit_.write(action, now);
   TP_KILLPOINT("driver.attach.unanswered");
   bus_->send(action.response, action.received_at, now);
   TP_KILLPOINT("driver.attach.answered");
 }
 
 void DriverAgent::carry_out(const core_driver::DetachAnswer& action, Nanos now) {
-  log(LogLevel::kInfo, audit_line(action));
+  audit_.write(action, now);
   TP_KILLPOINT("driver.detach.unanswered");
   bus_->send(action.response, action.received_at, now);
   TP_KILLPOINT("driver.detach.answered");
 }
 
 void DriverAgent::carry_out(const core_driver::LeaseNotice& action, Nanos now) {
-  log(LogLevel::kInfo, audit_line(action));
+  audit_.write(action, now);
   const bool expired = action.notice.reason == layout::LeaseRevokeReason::kExpired;
   TP_KILLPOINT("driver.notice.unsent");
   bus_->send(action.notice, expired ? action.expiry : std::nullopt, now);
@@ -222,14 +230,11 @@ void DriverAgent::carry_out(const core_driver::VerifyEpoch& action, Nanos) {
 }
 
 void DriverAgent::carry_out(const core_driver::RefreshActivity& action, Nanos now) {
-  keeper_->carry_out(action, now);
-  TP_KILLPOINT("driver.activity");
-}
-
-void DriverAgent::carry_out(const core_driver::RemoveOwnEpochs& action, Nanos) {
-  for (core_driver::CollectOutcome& outcome : keeper_->carry_out(action)) {
-    answers_.emplace_back(std::move(outcome));
+  if (Status whole = keeper_->carry_out(action, now); !whole) {
+    answers_.push_back(
+        {.stream_id = action.stream_id, .epoch = action.epoch, .files = std::move(whole)});
   }
+  TP_KILLPOINT("driver.activity");
 }
 
 template <class KeeperAction>
@@ -280,6 +285,41 @@ int DriverAgent::export_telemetry(Nanos now) {
     }
   }
   return summaries ? 1 : 0;
+}
+
+// D208, D213, D216.
+void DriverAgent::warn_at_start() const {
+  if (keeper_->goes_without_mlock()) {
+    log(LogLevel::kWarning, "policies.mlock_shm: this system has no mlock; regions are not locked");
+  }
+  if (settings_.shm.require_hugepages && !keeper_->pages().hugepages_available) {
+    log(LogLevel::kWarning, "shm.require_hugepages: there are none in " + settings_.shm.base_dir +
+                                "; attaches that do not waive them will be refused");
+  }
+  if (keeper_->is_exposed()) {
+    log(LogLevel::kWarning, "shm.base_dir: " + settings_.shm.base_dir +
+                                " may be written by everybody and is not sticky: others can put "
+                                "files in the place of ours; chmod +t");
+  }
+  if (settings_.policies.reuse_existing_shm) {
+    log(LogLevel::kWarning,
+        "policies.reuse_existing_shm has no effect: regions of earlier epochs are never used "
+        "again");
+  }
+}
+
+/// D232: once for each epoch.
+void DriverAgent::warn_of(const core_driver::CollectOutcome& outcome) {
+  for (const core_driver::CollectOutcome::Kept& kept : outcome.kept) {
+    const bool failed = kept.reason == core_driver::KeepReason::kForeignFile ||
+                        kept.reason == core_driver::KeepReason::kFailed;
+    if (failed && warned_of_.admit(outcome.stream_id, kept.epoch)) {
+      log(LogLevel::kWarning, "epoch " + std::to_string(kept.epoch) + " of stream " +
+                                  std::to_string(outcome.stream_id) +
+                                  " stays: " + std::string(core_driver::to_string(kept.reason)) +
+                                  " " + kept.detail);
+    }
+  }
 }
 
 void DriverAgent::log(LogLevel level, std::string_view line) const {

@@ -18,6 +18,7 @@
 
 #include "bus/client.hpp"
 #include "core/driver/driver_machine.hpp"
+#include "driver/access.hpp"
 #include "driver/admin_desk.hpp"
 #include "driver/audit.hpp"
 #include "driver/counter_board.hpp"
@@ -34,6 +35,7 @@ class DriverAgent final : private DriverBus::Observer {
     core::driver::Settings settings;
     EpochKeeper::Jobs jobs = EpochKeeper::Jobs::kOwnThread;
     std::uint64_t first_lease_id = 1;  ///< random (D130)
+    Access access = {};                ///< what the settings say of users and groups
     /// Where people and tools may ask; none: nowhere.
     std::optional<AdminDesk::Options> admin = {};
     LogSink log = {};  ///< may be empty
@@ -74,7 +76,6 @@ class DriverAgent final : private DriverBus::Observer {
     std::uint64_t epoch = 0;
     Status files;
   };
-  using Answer = std::variant<Verified, core::driver::CollectOutcome>;
 
   DriverAgent(bus::Client& client, const base::Clock& clock, Telemetry telemetry, Options options);
 
@@ -83,6 +84,8 @@ class DriverAgent final : private DriverBus::Observer {
   void take(Provisioned result, Nanos now);
   void take(const Collected& result, Nanos now);
   void take(const SpaceWanted& wanted, Nanos now);
+  void take(const Removed& result, Nanos now);
+  void take(const Released&, Nanos) {}  // the keeper's own
 
   void carry_out_all(Nanos now);
   void carry_out(const core::driver::AttachAnswer& action, Nanos now);
@@ -92,7 +95,6 @@ class DriverAgent final : private DriverBus::Observer {
   void carry_out(const core::driver::ShutdownNotice& action, Nanos now);
   void carry_out(const core::driver::VerifyEpoch& action, Nanos now);
   void carry_out(const core::driver::RefreshActivity& action, Nanos now);
-  void carry_out(const core::driver::RemoveOwnEpochs& action, Nanos now);
   template <class KeeperAction>
   void carry_out(const KeeperAction& action, Nanos now);
 
@@ -103,10 +105,13 @@ class DriverAgent final : private DriverBus::Observer {
   }
   void measure(const Outgoing& published);
   int export_telemetry(Nanos now);
+  void warn_at_start() const;
+  void warn_of(const core::driver::CollectOutcome& outcome);
   void log(LogLevel level, std::string_view line) const;
 
   core::driver::Settings settings_;
   LogSink log_;
+  AuditLog audit_;
   bus::Client& client_;
   const base::Clock& clock_;
   Telemetry telemetry_;
@@ -115,7 +120,8 @@ class DriverAgent final : private DriverBus::Observer {
   std::unique_ptr<DriverBus> bus_;
   std::unique_ptr<AdminDesk> desk_;  ///< null: nobody may ask
   CounterBoard counter_board_;
-  std::deque<Answer> answers_;
+  std::deque<Verified> answers_;
+  WarnedOf warned_of_;
   int pressing_ = 0;          ///< requests of this cycle that somebody waits for
   bool notice_sent_ = false;  ///< the ShmDriverShutdown has ended
 };

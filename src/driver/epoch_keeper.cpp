@@ -1,6 +1,7 @@
 #include "driver/epoch_keeper.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/kill_point.hpp"
 
@@ -10,8 +11,10 @@ namespace core_driver = core::driver;
 
 Result<std::unique_ptr<EpochKeeper>> EpochKeeper::create(os::Syscalls& calls,
                                                          const core_driver::Settings& settings,
-                                                         const base::Clock& clock, Jobs jobs) {
-  Result<std::unique_ptr<os::EpochStore>> store = os::EpochStore::create(calls, settings.shm);
+                                                         const base::Clock& clock, Jobs jobs,
+                                                         os::StoreAccess access) {
+  Result<std::unique_ptr<os::EpochStore>> store =
+      os::EpochStore::create(calls, settings.shm, std::move(access));
   if (!store) {
     return fail(store.error());
   }
@@ -28,9 +31,15 @@ Result<std::unique_ptr<EpochKeeper>> EpochKeeper::create(os::Syscalls& calls,
   return keeper;
 }
 
-EpochKeeper::EpochKeeper(os::Syscalls& calls, const core_driver::PolicySettings& policies,
+EpochKeeper::EpochKeeper(os::Syscalls& calls, core_driver::PolicySettings policies,
                          std::unique_ptr<os::EpochStore> store, const base::Clock& clock)
-    : calls_(calls), store_(std::move(store)), worker_(policies, clock) {}
+    : calls_(calls),
+      store_(std::move(store)),
+      policies_(std::move(policies)),
+      goes_without_mlock_(policies_.mlock_shm && !store_->mlock_available()),
+      worker_(policies_, clock) {
+  policies_.mlock_shm = policies_.mlock_shm && !goes_without_mlock_;
+}
 
 EpochKeeper::~EpochKeeper() {
   if (thread_) {
@@ -40,15 +49,21 @@ EpochKeeper::~EpochKeeper() {
     }
     wake_.notify_one();
     thread_->join();
+    for (Task& task : tasks_) {
+      worker_.add(std::move(task));
+    }
   }
+  worker_.finish();
 }
 
-core_driver::PageFacts EpochKeeper::pages() const noexcept {
-  return {.hugepages_available = store_->hugepages_available()};
+/// For work that begins now, and wins over a release that was to come.
+os::ManagedStream& EpochKeeper::stream(std::uint32_t stream_id) {
+  releases_.erase(stream_id);
+  return store_->stream(stream_id);
 }
 
 void EpochKeeper::carry_out(const core_driver::Provision& action) {
-  add(ProvisionTask{.stream = store_->stream(action.request.geometry.stream_id),
+  add(ProvisionTask{.stream = stream(action.request.geometry.stream_id),
                     .request = action.request});
 }
 
@@ -74,7 +89,7 @@ void EpochKeeper::carry_out(const core_driver::RetireEpoch& action) {
 }
 
 void EpochKeeper::carry_out(const core_driver::Collect& action) {
-  add(CollectTask{.stream = store_->stream(action.request.stream_id), .request = action.request});
+  add(CollectTask{.stream = stream(action.request.stream_id), .request = action.request});
 }
 
 void EpochKeeper::carry_out(const core_driver::CollectAtStart& action) {
@@ -87,21 +102,37 @@ void EpochKeeper::carry_out(const core_driver::CollectAtStart& action) {
     }
   }
   for (const std::uint32_t id : ids) {
-    add(CollectTask{.stream = store_->stream(id), .request = {.stream_id = id}});
+    add(CollectTask{.stream = stream(id), .request = {.stream_id = id}});
   }
 }
 
-void EpochKeeper::carry_out(const core_driver::RefreshActivity& action, Nanos now_mono) const {
-  if (const os::OwnedEpoch* const epoch = find(action.stream_id, action.epoch)) {
+Status EpochKeeper::carry_out(const core_driver::RefreshActivity& action, Nanos now_mono) const {
+  const os::OwnedEpoch* const epoch = find(action.stream_id, action.epoch);
+  if (epoch == nullptr) {
+    return {};
+  }
+  Status whole = epoch->check_files(calls_);
+  if (whole) {
     epoch->store_activity(now_mono);
   }
+  return whole;
 }
 
-std::vector<core_driver::CollectOutcome> EpochKeeper::carry_out(
-    const core_driver::RemoveOwnEpochs&) {
+void EpochKeeper::carry_out(const core_driver::ForgetStream& action) {
+  releases_[action.stream_id] = ++last_release_;
+  add(ReleaseTask{.stream_id = action.stream_id, .number = last_release_});
+}
+
+void EpochKeeper::carry_out(const core_driver::RemoveOwnEpochs&) {
   TP_KILLPOINT("driver.shutdown.files");
+  for (auto& [id, epoch] : epochs_) {
+    add(DiscardTask{.epoch = std::move(epoch)});
+  }
   epochs_.clear();
-  return os::remove_provisioned(*store_);
+  for (auto& [stream_id, stream] : store_->streams()) {
+    ++removals_;
+    add(RemoveTask{.stream = stream});
+  }
 }
 
 Status EpochKeeper::carry_out(const core_driver::VerifyEpoch& action) const {
@@ -114,30 +145,41 @@ void EpochKeeper::make_space(std::uint32_t stream_id,
                              const std::vector<core_driver::CollectRequest>& requests) {
   MakeSpaceTask task{.stream_id = stream_id, .collections = {}};
   for (const core_driver::CollectRequest& request : requests) {
-    task.collections.push_back({.stream = store_->stream(request.stream_id), .request = request});
+    task.collections.push_back({.stream = stream(request.stream_id), .request = request});
   }
   add(std::move(task));
 }
 
 void EpochKeeper::collect(const core_driver::CollectRequest& request, std::uint64_t ticket) {
-  add(CollectTask{
-      .stream = store_->stream(request.stream_id), .request = request, .ticket = ticket});
+  add(CollectTask{.stream = stream(request.stream_id), .request = request, .ticket = ticket});
 }
 
 int EpochKeeper::do_work() {
   return !thread_ && worker_.step() ? 1 : 0;
 }
 
+std::optional<TaskResult> EpochKeeper::next_of_worker() {
+  if (!thread_) {
+    return worker_.next_result();
+  }
+  const std::lock_guard lock(mutex_);
+  if (results_.empty()) {
+    return std::nullopt;
+  }
+  TaskResult result = std::move(results_.front());
+  results_.pop_front();
+  return result;
+}
+
 std::optional<TaskResult> EpochKeeper::next_result() {
-  std::optional<TaskResult> result;
-  if (thread_) {
-    const std::lock_guard lock(mutex_);
-    if (!results_.empty()) {
-      result = std::move(results_.front());
-      results_.pop_front();
+  std::optional<TaskResult> result = next_of_worker();
+  for (; result && std::holds_alternative<Released>(*result); result = next_of_worker()) {
+    const Released& release = std::get<Released>(*result);
+    if (const auto found = releases_.find(release.stream_id);
+        found != releases_.end() && found->second == release.number) {
+      releases_.erase(found);
+      store_->release(release.stream_id);
     }
-  } else {
-    result = worker_.next_result();
   }
   if (auto* const made = result ? std::get_if<Provisioned>(&*result) : nullptr;
       made != nullptr && made->epoch) {
@@ -145,6 +187,7 @@ std::optional<TaskResult> EpochKeeper::next_result() {
     epochs_.emplace(id, std::move(*made->epoch));
     made->epoch.reset();
   }
+  removals_ -= result && std::holds_alternative<Removed>(*result) ? 1 : 0;
   return result;
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -37,23 +38,31 @@ class EpochKeeper {
   /// outlive the keeper.
   [[nodiscard]] static Result<std::unique_ptr<EpochKeeper>> create(
       os::Syscalls& calls, const core::driver::Settings& settings, const base::Clock& clock,
-      Jobs jobs);
+      Jobs jobs, os::StoreAccess access = {});
   EpochKeeper(const EpochKeeper&) = delete;
   EpochKeeper& operator=(const EpochKeeper&) = delete;
-  /// Stops jobs that are under way; they leave nothing behind. Epochs are unmapped, files stay.
+  /// Stops jobs that are under way; they leave nothing behind. Epochs are unmapped, files stay,
+  /// except those whose removal was asked for.
   ~EpochKeeper();
 
-  [[nodiscard]] core::driver::PageFacts pages() const noexcept;
+  [[nodiscard]] const core::driver::PageFacts& pages() const noexcept { return store_->pages(); }
+  /// Others could put directories of their own in the place of ours.
+  [[nodiscard]] bool is_exposed() const { return store_->is_exposed(); }
+  /// Regions are to be locked in memory, and that is not to be had here (D208).
+  [[nodiscard]] bool goes_without_mlock() const noexcept { return goes_without_mlock_; }
 
   void carry_out(const core::driver::Provision& action);
   void carry_out(const core::driver::CancelProvisioning& action);
   void carry_out(const core::driver::RetireEpoch& action);
   void carry_out(const core::driver::Collect& action);
   void carry_out(const core::driver::CollectAtStart& action);
-  void carry_out(const core::driver::RefreshActivity& action, Nanos now_mono) const;
-  /// Precondition: jobs have ended (DriverMachine asks for it only then).
-  [[nodiscard]] std::vector<core::driver::CollectOutcome> carry_out(
-      const core::driver::RemoveOwnEpochs& action);
+  /// Looks at the files first: a store to what somebody has cut off would raise SIGBUS. An error
+  /// as for VerifyEpoch.
+  [[nodiscard]] Status carry_out(const core::driver::RefreshActivity& action, Nanos now_mono) const;
+  void carry_out(const core::driver::ForgetStream& action);
+  /// Jobs, too, one for each stream: `removals` of them are left.
+  void carry_out(const core::driver::RemoveOwnEpochs& action);
+  [[nodiscard]] std::size_t removals() const noexcept { return removals_; }
   [[nodiscard]] Status carry_out(const core::driver::VerifyEpoch& action) const;
   /// The answer to SpaceWanted.
   void make_space(std::uint32_t stream_id,
@@ -69,16 +78,23 @@ class EpochKeeper {
  private:
   using EpochId = std::pair<std::uint32_t, std::uint64_t>;  // stream, epoch
 
-  EpochKeeper(os::Syscalls& calls, const core::driver::PolicySettings& policies,
+  EpochKeeper(os::Syscalls& calls, core::driver::PolicySettings policies,
               std::unique_ptr<os::EpochStore> store, const base::Clock& clock);
+  [[nodiscard]] os::ManagedStream& stream(std::uint32_t stream_id);
   void add(Task task);
+  [[nodiscard]] std::optional<TaskResult> next_of_worker();
   void run() noexcept;
   [[nodiscard]] const os::OwnedEpoch* find(std::uint32_t stream_id,
                                            std::uint64_t epoch) const noexcept;
 
   os::Syscalls& calls_;
   std::unique_ptr<os::EpochStore> store_;
+  core::driver::PolicySettings policies_;
+  bool goes_without_mlock_ = false;
   std::map<EpochId, os::OwnedEpoch> epochs_;
+  std::map<std::uint32_t, std::uint64_t> releases_;  ///< under way: of which stream, its number
+  std::uint64_t last_release_ = 0;
+  std::size_t removals_ = 0;
 
   // Between the two threads.
   std::mutex mutex_;

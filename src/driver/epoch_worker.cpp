@@ -13,6 +13,21 @@ namespace {
           .epoch = std::nullopt};
 }
 
+/// The stream whose job a task has to wait for.
+[[nodiscard]] std::optional<std::uint32_t> stream_of(const Task& task) noexcept {
+  if (const auto* const provision = std::get_if<ProvisionTask>(&task)) {
+    return provision->request.geometry.stream_id;
+  }
+  if (const auto* const collect = std::get_if<CollectTask>(&task)) {
+    return collect->request.stream_id;
+  }
+  if (const auto* const remove = std::get_if<RemoveTask>(&task)) {
+    return remove->stream.stream_id();
+  }
+  const auto* const release = std::get_if<ReleaseTask>(&task);
+  return release == nullptr ? std::nullopt : std::optional(release->stream_id);
+}
+
 }  // namespace
 
 void EpochWorker::add(Task task) {
@@ -70,11 +85,8 @@ EpochWorker::Job* EpochWorker::job_of(std::uint32_t stream_id) noexcept {
 
 /// One job at a time works on a stream.
 bool EpochWorker::may_begin(const Task& task) noexcept {
-  if (const auto* const provision = std::get_if<ProvisionTask>(&task)) {
-    return job_of(provision->request.geometry.stream_id) == nullptr;
-  }
-  const auto* const collect = std::get_if<CollectTask>(&task);
-  return collect == nullptr || job_of(collect->request.stream_id) == nullptr;
+  const std::optional<std::uint32_t> stream_id = stream_of(task);
+  return !stream_id || job_of(*stream_id) == nullptr;
 }
 
 bool EpochWorker::begin_next_task() {
@@ -111,6 +123,24 @@ void EpochWorker::begin(const MakeSpaceTask& task) {
   if (Job* const job = job_of(task.stream_id)) {
     job->waits_for_space = false;
   }
+}
+
+void EpochWorker::begin(const RemoveTask& task) {
+  results_.emplace_back(Removed{.outcome = os::remove_provisioned(task.stream)});
+}
+
+void EpochWorker::begin(const ReleaseTask& task) {
+  results_.emplace_back(Released{.stream_id = task.stream_id, .number = task.number});
+}
+
+void EpochWorker::finish() {
+  jobs_.clear();
+  for (const Task& task : tasks_) {
+    if (const auto* const removal = std::get_if<RemoveTask>(&task)) {
+      begin(*removal);
+    }
+  }
+  tasks_.clear();
 }
 
 bool EpochWorker::advance(Job& job) {

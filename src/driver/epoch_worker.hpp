@@ -43,7 +43,17 @@ struct MakeSpaceTask {
 struct DiscardTask {
   os::OwnedEpoch epoch;
 };
-using Task = std::variant<ProvisionTask, CollectTask, MakeSpaceTask, DiscardTask>;
+/// Remove what this process has provisioned in the stream (D268).
+struct RemoveTask {
+  os::ManagedStream& stream;
+};
+/// Say when all that was asked for before is done in the stream.
+struct ReleaseTask {
+  std::uint32_t stream_id = 0;
+  std::uint64_t number = 0;  ///< to tell one release of a stream from the next
+};
+using Task =
+    std::variant<ProvisionTask, CollectTask, MakeSpaceTask, DiscardTask, RemoveTask, ReleaseTask>;
 
 /// A provisioning has ended.
 struct Provisioned {
@@ -61,7 +71,16 @@ struct SpaceWanted {
   std::uint32_t stream_id = 0;
   bool of_all_streams = false;
 };
-using TaskResult = std::variant<Provisioned, Collected, SpaceWanted>;
+/// The end of a RemoveTask.
+struct Removed {
+  std::optional<core::driver::CollectOutcome> outcome;  ///< nothing: there was nothing
+};
+/// The end of a ReleaseTask.
+struct Released {
+  std::uint32_t stream_id = 0;
+  std::uint64_t number = 0;
+};
+using TaskResult = std::variant<Provisioned, Collected, SpaceWanted, Removed, Released>;
 
 class EpochWorker {
  public:
@@ -76,7 +95,8 @@ class EpochWorker {
   /// One piece of one task. False when there is nothing to do.
   bool step();
   [[nodiscard]] std::optional<TaskResult> next_result();
-  [[nodiscard]] bool is_idle() const noexcept { return jobs_.empty() && tasks_.empty(); }
+  /// Gives all jobs up and does nothing but the removals that were asked for: the end.
+  void finish();
 
  private:
   struct Job {
@@ -92,6 +112,8 @@ class EpochWorker {
   void begin(const CollectTask& task);
   void begin(const MakeSpaceTask& task);
   void begin(const DiscardTask&) {}  // goes, and unmaps
+  void begin(const RemoveTask& task);
+  void begin(const ReleaseTask& task);
   /// True when the job has ended.
   bool advance(Job& job);
 

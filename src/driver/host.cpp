@@ -1,16 +1,21 @@
 #include "driver/host.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "admin/ask.hpp"
 #include "base/kill_point.hpp"
+#include "base/reason.hpp"
 #include "core/driver/lease_table.hpp"
+#include "core/driver/settings_text.hpp"
 #include "os/directory.hpp"
 #include "os/entropy.hpp"
+#include "os/numa.hpp"
 #include "os/syscalls.hpp"
 
 namespace tensorpool::inline v0::driver {
@@ -35,6 +40,21 @@ class Instances {
   std::set<std::string> ids_;
 };
 
+/// Whether this machine has the nodes that profiles name.
+[[nodiscard]] Status check_nodes(const core::driver::Settings& settings) {
+  const std::vector<std::uint32_t> nodes = os::memory_nodes();
+  for (const core::driver::Profile& profile : settings.profiles) {
+    if (profile.numa_node &&
+        std::find(nodes.begin(), nodes.end(), *profile.numa_node) == nodes.end()) {
+      return fail(base::make_reason(Errc::kInvalidArgument,
+                                    core::driver::profile_key(profile.name, "numa_node"),
+                                    "no such node with memory: see /sys/devices/system/node",
+                                    *profile.numa_node, nodes.back()));
+    }
+  }
+  return {};
+}
+
 [[nodiscard]] Instances& instances() {
   static Instances all;
   return all;
@@ -43,9 +63,17 @@ class Instances {
 }  // namespace
 
 Result<std::unique_ptr<Host>> Host::start(Options options) {
+  Result<Access> access = Access::resolve(options.settings);
+  if (!access) {
+    return fail(access.error());
+  }
+  if (const Status nodes = check_nodes(options.settings); !nodes) {
+    return fail(nodes.error());
+  }
   const std::string aeron_dir = bus::choose_aeron_dir(options.settings.aeron_dir);
   bus::RendezvousOptions rendezvous;
   rendezvous.driver.aeron_dir = aeron_dir;
+  rendezvous.driver.group = access->files.group;
   rendezvous.policy = options.media_driver;
   rendezvous.patience = options.patience;
   Result<bus::MediaDriverHandle> media = bus::join_or_embed(rendezvous);
@@ -58,7 +86,7 @@ Result<std::unique_ptr<Host>> Host::start(Options options) {
   }
   TP_KILLPOINT("driver.start.media_driver");
   std::unique_ptr<Host> host(new Host(std::move(options), std::move(*media), std::move(*client)));
-  if (const Status begun = host->begin(); !begun) {
+  if (const Status begun = host->begin(*std::move(access)); !begun) {
     return fail(begun.error());
   }
   return host;
@@ -67,12 +95,12 @@ Result<std::unique_ptr<Host>> Host::start(Options options) {
 Host::Host(Options options, bus::MediaDriverHandle media, bus::Client client)
     : options_(std::move(options)), media_(std::move(media)), client_(std::move(client)) {}
 
-Status Host::begin() {
+Status Host::begin(Access access) {
   if (!instances().add(options_.settings.instance_id)) {
     return fail(Errc::kAlreadyExists, "driver.instance_id: " + options_.settings.instance_id);
   }
   registered_ = true;
-  Result<std::optional<AdminDesk::Options>> admin = admin_options();
+  Result<std::optional<AdminDesk::Options>> admin = admin_options(access);
   if (!admin) {
     return fail(admin.error());
   }
@@ -84,6 +112,7 @@ Status Host::begin() {
                           {.settings = options_.settings,
                            .jobs = options_.jobs,
                            .first_lease_id = first_lease_id,
+                           .access = std::move(access),
                            .admin = std::move(*admin),
                            .log = options_.log});
   if (!agent) {
@@ -118,13 +147,13 @@ Status Host::begin() {
   return {};
 }
 
-Result<std::optional<AdminDesk::Options>> Host::admin_options() const {
+Result<std::optional<AdminDesk::Options>> Host::admin_options(const Access& access) const {
   if (!options_.admin_socket) {
     return std::optional<AdminDesk::Options>();
   }
   std::string socket = admin::socket_path(client_.aeron_dir(), options_.settings.control.stream_id);
-  if (const Status made =
-          os::ensure_private_directory(std::filesystem::path(socket).parent_path().native());
+  if (const Status made = os::ensure_private_directory(
+          std::filesystem::path(socket).parent_path().native(), access.files.group);
       !made) {
     return fail(made.error());
   }
@@ -133,6 +162,7 @@ Result<std::optional<AdminDesk::Options>> Host::admin_options() const {
                                           .book = std::move(book),
                                           .aeron_dir = client_.aeron_dir(),
                                           .toml = options_.toml,
+                                          .access = access,
                                           .log = options_.log});
 }
 

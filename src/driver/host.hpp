@@ -71,8 +71,8 @@ class Host {
   };
 
   Host(Options options, bus::MediaDriverHandle media, bus::Client client);
-  [[nodiscard]] Status begin();
-  [[nodiscard]] Result<std::optional<AdminDesk::Options>> admin_options() const;
+  [[nodiscard]] Status begin(Access access);
+  [[nodiscard]] Result<std::optional<AdminDesk::Options>> admin_options(const Access& access) const;
   int cycle(Nanos now);
 
   Options options_;

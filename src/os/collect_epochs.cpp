@@ -6,6 +6,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "base/kill_point.hpp"
 #include "core/driver/collect_rules.hpp"
@@ -170,32 +171,29 @@ Result<CollectOutcome> collect_epochs(ManagedStream& stream, const PolicySetting
   return outcome;
 }
 
-std::vector<CollectOutcome> remove_provisioned(EpochStore& store) {
-  std::vector<CollectOutcome> outcomes;
-  for (auto& [stream_id, stream] : store.streams()) {
-    if (stream.provisioned().empty()) {
-      continue;
+std::optional<CollectOutcome> remove_provisioned(ManagedStream& stream) {
+  if (stream.provisioned().empty()) {
+    return std::nullopt;
+  }
+  CollectOutcome outcome{.stream_id = stream.stream_id()};
+  const Status opened = stream.open(ManagedStream::Absent::kRefuse);
+  const bool absent = !opened && opened.error().code == Errc::kNotFound;
+  for (const std::uint64_t epoch : std::vector(stream.provisioned())) {
+    std::optional<Kept> kept;
+    if (opened) {
+      kept = remove_own(stream, epoch);
+    } else if (!absent) {
+      kept =
+          Kept{.epoch = epoch, .reason = KeepReason::kFailed, .detail = describe(opened.error())};
     }
-    CollectOutcome& outcome = outcomes.emplace_back(CollectOutcome{.stream_id = stream_id});
-    const Status opened = stream.open(ManagedStream::Absent::kRefuse);
-    const bool absent = !opened && opened.error().code == Errc::kNotFound;
-    for (const std::uint64_t epoch : std::vector(stream.provisioned())) {
-      std::optional<Kept> kept;
-      if (opened) {
-        kept = remove_own(stream, epoch);
-      } else if (!absent) {
-        kept =
-            Kept{.epoch = epoch, .reason = KeepReason::kFailed, .detail = describe(opened.error())};
-      }
-      if (kept) {
-        outcome.kept.push_back(*std::move(kept));
-      } else {
-        outcome.removed.push_back(epoch);
-        stream.forget(epoch);
-      }
+    if (kept) {
+      outcome.kept.push_back(*std::move(kept));
+    } else {
+      outcome.removed.push_back(epoch);
+      stream.forget(epoch);
     }
   }
-  return outcomes;
+  return outcome;
 }
 
 }  // namespace tensorpool::inline v0::os

@@ -5,7 +5,7 @@
 // Thread contract: any thread, while nothing else works on the stream.
 #pragma once
 
-#include <vector>
+#include <optional>
 
 #include "base/clock.hpp"
 #include "core/driver/provisioning.hpp"
@@ -21,9 +21,9 @@ namespace tensorpool::inline v0::os {
     ManagedStream& stream, const core::driver::PolicySettings& policies,
     const core::driver::CollectRequest& request, base::Now now);
 
-/// Removes every epoch that this process has provisioned and that is still there, whatever the
-/// rules of collection say, and leaves everything else (D268). One outcome for each stream that had
-/// some.
-[[nodiscard]] std::vector<core::driver::CollectOutcome> remove_provisioned(EpochStore& store);
+/// Removes every epoch that this process has provisioned in the stream and that is still there,
+/// whatever the rules of collection say, and leaves everything else (D268). Nothing where it has
+/// provisioned none.
+[[nodiscard]] std::optional<core::driver::CollectOutcome> remove_provisioned(ManagedStream& stream);
 
 }  // namespace tensorpool::inline v0::os

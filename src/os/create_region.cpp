@@ -50,7 +50,7 @@ constexpr std::uint64_t kAllocationStep = 64ULL << 20U;
     return fail(base.error());
   }
   const mode_t mode = core::region::directory_mode(file_mode(options));
-  auto stream_directory = open_levels(calls, *base, place->levels(), mode);
+  auto stream_directory = open_levels(calls, *base, place->levels(), DirectoryAccess{.mode = mode});
   if (!stream_directory) {
     return fail(stream_directory.error());
   }
@@ -69,9 +69,8 @@ constexpr std::uint64_t kAllocationStep = 64ULL << 20U;
     done = created->allocate(
         {.offset = at, .bytes = std::min(kAllocationStep, created->bytes() - at)});
   }
-  done = done.and_then([&] { return created->set_mode(file_mode(options)); }).and_then([&] {
-    return created->map(options.populate);
-  });
+  done = done.and_then([&] { return created->give_access({.mode = file_mode(options)}); })
+             .and_then([&] { return created->map(options.populate); });
   if (!done) {
     return fail(done.error());
   }
@@ -126,7 +125,7 @@ Result<EpochFiles> create_next_epoch(Syscalls& calls, const Directory& stream_di
     if (!epoch) {
       return fail(epoch.error());
     }
-    auto files = EpochFiles::create(calls, stream_directory, *epoch, mode);
+    auto files = EpochFiles::create(calls, stream_directory, *epoch, {.mode = mode});
     if (files || files.error().code != Errc::kAlreadyExists) {
       return files;
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <system_error>
 
 #include "base/reason.hpp"
 #include "core/region/directories.hpp"
@@ -14,6 +15,7 @@
 namespace tensorpool::inline v0::os {
 namespace {
 
+constexpr uid_t kSameUser = static_cast<uid_t>(-1);
 constexpr int kOpenFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 [[nodiscard, gnu::cold]] Error directory_error(Errc code, std::string_view reason,
@@ -39,6 +41,34 @@ constexpr int kOpenFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   return {};
 }
 
+[[nodiscard]] Status give_access(Syscalls& calls, const Directory& directory, mode_t mode,
+                                 std::optional<gid_t> group) {
+  if (group && calls.fchown(directory.fd.get(), kSameUser, *group) != 0) {
+    return fail(directory_error(Errc::kPathRejected, "group cannot be set", directory.path, errno));
+  }
+  if (calls.fchmod(directory.fd.get(), mode) != 0) {
+    return fail(directory_error(Errc::kPathRejected, "mode cannot be set", directory.path, errno));
+  }
+  return {};
+}
+
+/// Has an existing directory follow what is wanted now.
+[[nodiscard]] Status adapt(Syscalls& calls, const Directory& directory,
+                           const DirectoryAccess& access) {
+  using Existing = DirectoryAccess::Existing;
+  struct stat found {};
+  if (access.existing == Existing::kLeave) {
+    return {};
+  }
+  if (calls.fstat(directory.fd.get(), found) != 0) {
+    return fail(directory_error(Errc::kPathRejected, "cannot be examined", directory.path, errno));
+  }
+  const mode_t present = found.st_mode & 07777;
+  const mode_t mode = access.existing == Existing::kWiden ? present | access.mode : access.mode;
+  const bool right = mode == present && access.group.value_or(found.st_gid) == found.st_gid;
+  return right ? Status() : give_access(calls, directory, mode, access.group);
+}
+
 }  // namespace
 
 Result<Directory> open_own_directory(Syscalls& calls, const Directory& parent,
@@ -62,7 +92,7 @@ Result<Directory> open_own_directory(Syscalls& calls, const Directory& parent,
 }
 
 Result<Directory> create_directory(Syscalls& calls, const Directory& parent,
-                                   const std::string& name, mode_t mode) {
+                                   const std::string& name, const DirectoryAccess& access) {
   if (calls.mkdirat(parent.fd.get(), name.c_str(), 0700) != 0) {  // others enter after fchmod
     const int os_errno = errno;
     const bool full = os_errno == ENOSPC || os_errno == EDQUOT;
@@ -72,9 +102,10 @@ Result<Directory> create_directory(Syscalls& calls, const Directory& parent,
                                 "directory cannot be created", parent / name, os_errno));
   }
   auto directory = open_own_directory(calls, parent, name);
-  if (directory && calls.fchmod(directory->fd.get(), mode) != 0) {
-    directory =
-        fail(directory_error(Errc::kPathRejected, "mode cannot be set", directory->path, errno));
+  if (directory) {
+    if (Status given = give_access(calls, *directory, access.mode, access.group); !given) {
+      directory = fail(given.error());
+    }
   }
   if (!directory) {
     static_cast<void>(calls.unlinkat(parent.fd.get(), name.c_str(), AT_REMOVEDIR));
@@ -82,9 +113,27 @@ Result<Directory> create_directory(Syscalls& calls, const Directory& parent,
   return directory;
 }
 
+Result<Directory> open_level(Syscalls& calls, const Directory& parent, const std::string& name,
+                             const std::optional<DirectoryAccess>& create) {
+  auto level = open_own_directory(calls, parent, name);
+  if (!level && level.error().code == Errc::kNotFound && create) {
+    level = create_directory(calls, parent, name, *create);
+    if (level || level.error().code != Errc::kAlreadyExists) {
+      return level;
+    }
+    level = open_own_directory(calls, parent, name);  // another owner was faster
+  }
+  if (level && create) {
+    if (Status adapted = adapt(calls, *level, *create); !adapted) {
+      return fail(adapted.error());
+    }
+  }
+  return level;
+}
+
 Result<Directory> open_levels(Syscalls& calls, const std::string& base,
                               std::span<const std::string> levels,
-                              std::optional<mode_t> create_mode) {
+                              const std::optional<DirectoryAccess>& create) {
   auto opened = open_canonical(calls, probe_open_variant(calls), {.base = base, .rest = {}},
                                O_PATH | O_DIRECTORY);
   if (!opened) {
@@ -92,13 +141,7 @@ Result<Directory> open_levels(Syscalls& calls, const std::string& base,
   }
   Directory directory{.fd = *std::move(opened), .path = base};
   for (const std::string& level : levels) {
-    auto next = open_own_directory(calls, directory, level);
-    if (!next && next.error().code == Errc::kNotFound && create_mode) {
-      next = create_directory(calls, directory, level, *create_mode);
-    }
-    if (!next && next.error().code == Errc::kAlreadyExists) {  // another owner was faster
-      next = open_own_directory(calls, directory, level);
-    }
+    auto next = open_level(calls, directory, level, create);
     if (!next) {
       return next;
     }
@@ -108,7 +151,7 @@ Result<Directory> open_levels(Syscalls& calls, const std::string& base,
 }
 
 Result<std::string> create_base_directory(Syscalls& calls, const std::string& directory,
-                                          mode_t mode) {
+                                          const DirectoryAccess& access) {
   auto existing = canonical_base_dir(calls, directory);
   const std::filesystem::path path(directory);
   if (existing || existing.error().os_errno != ENOENT || !path.has_filename()) {
@@ -124,7 +167,7 @@ Result<std::string> create_base_directory(Syscalls& calls, const std::string& di
   if (!above.fd) {
     return fail(open_error(*parent, errno));
   }
-  const auto created = create_directory(calls, above, path.filename().string(), mode);
+  const auto created = create_directory(calls, above, path.filename().string(), access);
   if (!created && created.error().code != Errc::kAlreadyExists) {
     return fail(created.error());
   }
@@ -156,17 +199,32 @@ Result<std::vector<std::uint64_t>> list_numbered(Syscalls& calls, const Director
   return numbers;
 }
 
-Status ensure_private_directory(const std::string& path) {
-  if (::mkdir(path.c_str(), S_IRWXU) == 0) {
-    return {};
+bool lets_others_exchange(Syscalls& calls, const std::string& directory) {
+  struct stat found {};
+  return calls.lstatat(AT_FDCWD, directory.c_str(), found) == 0 && (found.st_mode & S_IWOTH) != 0 &&
+         (found.st_mode & S_ISVTX) == 0;
+}
+
+Status ensure_private_directory(const std::string& path, std::optional<gid_t> group) {
+  Syscalls& calls = system_calls();
+  std::error_code absent;
+  const std::filesystem::path above =
+      std::filesystem::canonical(std::filesystem::path(path).parent_path(), absent);
+  if (lets_others_exchange(calls, above.native())) {
+    return fail(
+        directory_error(Errc::kPathRejected, "others may exchange what is in", above.native(), 0));
   }
-  if (errno != EEXIST) {
+  if (::mkdir(path.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
     return fail(make_os_error(Errc::kOsFailure, path, errno));
   }
-  struct stat status {};
-  const bool ours = ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
-                    status.st_uid == ::geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
-  return ours ? Status{} : fail(Errc::kPathRejected, path);
+  const Directory directory{.fd = UniqueFd(::open(path.c_str(), kOpenFlags)), .path = path};
+  struct stat found {};
+  const bool ours = directory.fd && calls.fstat(directory.fd.get(), found) == 0 &&
+                    found.st_uid == ::geteuid() && (found.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+  if (!ours) {
+    return fail(Errc::kPathRejected, path);
+  }
+  return group ? give_access(calls, directory, S_IRWXU | S_IXGRP, group) : Status();
 }
 
 }  // namespace tensorpool::inline v0::os

@@ -104,8 +104,8 @@ Result<MappingPlan> plan_epoch(const std::vector<ExpectedRegion>& regions,
 }
 
 Result<EpochFiles> EpochFiles::create(Syscalls& calls, const Directory& stream_directory,
-                                      std::uint64_t epoch, mode_t mode) {
-  auto directory = create_directory(calls, stream_directory, std::to_string(epoch), mode);
+                                      std::uint64_t epoch, const DirectoryAccess& access) {
+  auto directory = create_directory(calls, stream_directory, std::to_string(epoch), access);
   if (!directory) {
     return fail(directory.error());
   }
@@ -191,8 +191,27 @@ Status NewRegion::make_sparse() const {
   });
 }
 
-Status NewRegion::set_mode(mode_t mode) const {
-  if (calls_->fchmod(fd_.get(), mode) != 0) {
+Status NewRegion::bind_to_node(std::uint32_t node) const {
+  // The policy belongs to the file, so a mapping for the moment is enough; nothing is touched, and
+  // no hugepage set aside.
+  const std::size_t bytes = round_up(bytes_, kSmallestBlock);
+  void* const view = calls_->mmap(bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd_.get());
+  if (view == MAP_FAILED) {
+    return fail(error_of("mmap", errno));
+  }
+  const bool bound = calls_->bind_to_node(view, bytes, node) == 0;
+  const int os_errno = errno;
+  ::munmap(view, bytes);
+  return bound ? Status() : Status(fail(error_of("mbind", os_errno)));
+}
+
+Status NewRegion::give_access(const FileAccess& access) const {
+  constexpr auto kSame = static_cast<uid_t>(-1);
+  if ((access.owner || access.group) &&
+      calls_->fchown(fd_.get(), access.owner.value_or(kSame), access.group.value_or(kSame)) != 0) {
+    return fail(error_of("fchown", errno));
+  }
+  if (calls_->fchmod(fd_.get(), access.mode) != 0) {
     return fail(error_of("fchmod", errno));
   }
   return {};

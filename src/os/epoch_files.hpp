@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,8 @@ class EpochFiles {
  public:
   /// Creates the directory of `epoch`; `already_exists` when its name is taken.
   [[nodiscard]] static Result<EpochFiles> create(Syscalls& calls, const Directory& stream_directory,
-                                                 std::uint64_t epoch, mode_t mode);
+                                                 std::uint64_t epoch,
+                                                 const DirectoryAccess& access);
   EpochFiles(EpochFiles&&) noexcept = default;
   EpochFiles& operator=(EpochFiles&&) = delete;
   EpochFiles(const EpochFiles&) = delete;
@@ -72,8 +74,15 @@ class EpochFiles {
   bool keep_ = false;
 };
 
+/// Who may open a region file.
+struct FileAccess {
+  mode_t mode = 0600;
+  std::optional<uid_t> owner = {};  ///< none: this process
+  std::optional<gid_t> group = {};  ///< none: whatever the system gives
+};
+
 /// A region file in the making. The steps in their order: size it (allocate or make_sparse),
-/// publish the file by its mode, map, then touch and lock as wanted, finish. Errors name the
+/// publish the file by owner and mode, map, then touch and lock as wanted, finish. Errors name the
 /// region.
 class NewRegion {
  public:
@@ -94,8 +103,11 @@ class NewRegion {
   [[nodiscard]] Status allocate(Slice slice) const;
   /// Gives the file its length and only the superblock its blocks (D206).
   [[nodiscard]] Status make_sparse() const;
-  /// Exactly `mode`, whatever the umask is (W149, D195).
-  [[nodiscard]] Status set_mode(mode_t mode) const;
+  /// Has the pages lie on one NUMA node, whoever touches them first. Before they are allocated.
+  [[nodiscard]] Status bind_to_node(std::uint32_t node) const;
+  /// Exactly the mode, whatever the umask is (W149, D195), and owner and group where they are
+  /// given.
+  [[nodiscard]] Status give_access(const FileAccess& access) const;
   [[nodiscard]] Status map(bool populate);
   /// Makes the pages of a mapped slice present (D205), for others: they do not stay in the memory
   /// of this process, so that taking the mapping down later costs nothing.

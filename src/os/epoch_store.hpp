@@ -18,15 +18,23 @@
 #include <string>
 #include <vector>
 
+#include "core/driver/attach_checks.hpp"
 #include "core/driver/settings.hpp"
 #include "core/region/directories.hpp"
 #include "os/directory.hpp"
+#include "os/epoch_files.hpp"
 #include "os/region_policy.hpp"
 #include "os/syscalls.hpp"
 
 namespace tensorpool::inline v0::os {
 
 class EpochStore;
+
+/// Who may open what a driver makes, where that is not everything the same.
+struct StoreAccess {
+  std::optional<gid_t> group = {};                   ///< of all that has none of its own
+  std::map<std::uint32_t, FileAccess> streams = {};  ///< of some streams; their directories follow
+};
 
 /// The directory of one stream. Made by EpochStore::stream.
 class ManagedStream {
@@ -69,13 +77,15 @@ class EpochStore {
   /// Creates the base directory if only that is missing, resolves it and the allowed ones.
   /// `invalid_argument` for directories and a namespace that cannot be used. `calls` outlives it.
   [[nodiscard]] static Result<std::unique_ptr<EpochStore>> create(
-      Syscalls& calls, const core::driver::ShmSettings& settings);
+      Syscalls& calls, const core::driver::ShmSettings& settings, StoreAccess access = {});
   EpochStore(const EpochStore&) = delete;
   EpochStore& operator=(const EpochStore&) = delete;
   ~EpochStore() = default;
 
-  /// Whether attaches that want hugepages can be satisfied (D61, D210).
-  [[nodiscard]] bool hugepages_available() const noexcept { return hugepages_available_; }
+  /// What attaches that want huge pages, or none, depend on (D61, D62, D210).
+  [[nodiscard]] const core::driver::PageFacts& pages() const noexcept { return pages_; }
+  /// False where the kernel, or a filter before it, does not know mlock (D208).
+  [[nodiscard]] bool mlock_available() const noexcept { return mlock_available_; }
 
   /// The stream of this id; known from then on, but neither opened nor created. The reference stays
   /// valid until `release`.
@@ -93,27 +103,33 @@ class EpochStore {
   [[nodiscard]] Result<Directory> open_stream_directory(std::uint32_t stream_id, bool create) const;
   /// `path_rejected` for a canonical path outside the allowed base directories (D198).
   [[nodiscard]] Status check_contained(const std::string& path) const;
-  [[nodiscard]] mode_t file_mode() const noexcept { return file_mode_; }
-  [[nodiscard]] mode_t directory_mode() const noexcept {
-    return core::region::directory_mode(file_mode_);
-  }
+  /// Of a stream's region files.
+  [[nodiscard]] FileAccess file_access(std::uint32_t stream_id) const;
+  /// Of a stream's directories: those of its files, and way through for an owner of the files who
+  /// is not the driver (D196).
+  [[nodiscard]] DirectoryAccess directory_access(std::uint32_t stream_id) const;
+  /// Whether anybody could put directories of his own in the place of ours.
+  [[nodiscard]] bool is_exposed() const;
   [[nodiscard]] Syscalls& calls() const noexcept { return calls_; }
 
  private:
   EpochStore(Syscalls& calls, std::string base, core::region::StreamPlace place,
-             RegionPolicy allowed, const core::driver::ShmSettings& settings)
+             RegionPolicy allowed, mode_t file_mode, StoreAccess access)
       : calls_(calls),
         base_(std::move(base)),
         place_(std::move(place)),
         allowed_(std::move(allowed)),
-        file_mode_(settings.permissions_mode) {}
+        file_mode_(file_mode),
+        access_(std::move(access)) {}
 
   Syscalls& calls_;
   std::string base_;                 ///< canonical
   core::region::StreamPlace place_;  ///< of any stream
   RegionPolicy allowed_;
   mode_t file_mode_;
-  bool hugepages_available_ = false;
+  StoreAccess access_;
+  core::driver::PageFacts pages_ = {};
+  bool mlock_available_ = true;
   std::map<std::uint32_t, ManagedStream> streams_;
 };
 

@@ -14,6 +14,7 @@ namespace tensorpool::inline v0::os {
 namespace {
 
 constexpr int kBacklog = 16;
+constexpr uid_t kSameUser = static_cast<uid_t>(-1);
 
 struct Address {
   sockaddr_un name{};
@@ -44,13 +45,30 @@ struct Address {
   return fd;
 }
 
-[[nodiscard]] PeerCredentials peer_of(int fd) noexcept {
+/// None where the kernel (before 4.13) does not tell.
+[[nodiscard]] std::vector<std::uint32_t> groups_of(int fd) {
+  static_assert(sizeof(gid_t) == sizeof(std::uint32_t));
+  std::vector<std::uint32_t> groups(64);
+  for (;;) {
+    auto bytes = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    const bool told = ::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &bytes) == 0;
+    if (!told && errno != ERANGE) {
+      return {};
+    }
+    groups.resize(bytes / sizeof(gid_t));
+    if (told) {
+      return groups;
+    }
+  }
+}
+
+[[nodiscard]] PeerCredentials peer_of(int fd) {
   ucred peer{};
   socklen_t bytes = sizeof(peer);
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) {
     return {.pid = 0, .uid = UINT32_MAX, .gid = UINT32_MAX};  // nobody
   }
-  return {.pid = peer.pid, .uid = peer.uid, .gid = peer.gid};
+  return {.pid = peer.pid, .uid = peer.uid, .gid = peer.gid, .groups = groups_of(fd)};
 }
 
 [[nodiscard]] LocalConnection::Transfer outcome_of(ssize_t bytes, bool zero_is_end) noexcept {
@@ -81,8 +99,8 @@ Result<LocalConnection> LocalConnection::connect(const std::string& path, Nanos 
     const bool nobody = errno == ENOENT || errno == ECONNREFUSED;
     return fail(make_os_error(nobody ? Errc::kNotFound : Errc::kOsFailure, path, errno));
   }
-  const PeerCredentials peer = peer_of(fd->get());
-  return LocalConnection(std::move(*fd), peer);
+  PeerCredentials peer = peer_of(fd->get());
+  return LocalConnection(std::move(*fd), std::move(peer));
 }
 
 LocalConnection::Transfer LocalConnection::read(std::span<std::byte> into) noexcept {
@@ -93,7 +111,8 @@ LocalConnection::Transfer LocalConnection::write(std::span<const std::byte> byte
   return outcome_of(::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), false);
 }
 
-Result<LocalListener> LocalListener::listen(const std::string& path, mode_t mode) {
+Result<LocalListener> LocalListener::listen(const std::string& path, mode_t mode,
+                                            std::optional<gid_t> group) {
   constexpr auto kProbePatience = std::chrono::milliseconds(100);
   const Result<LocalConnection> other = LocalConnection::connect(path, kProbePatience);
   if (other || other.error().code != Errc::kNotFound) {
@@ -117,7 +136,8 @@ Result<LocalListener> LocalListener::listen(const std::string& path, mode_t mode
   if (::bind(fd->get(), address->get(), address->bytes) != 0) {
     return fail(make_os_error(Errc::kOsFailure, path, errno));
   }
-  if (::chmod(hidden.c_str(), mode) != 0 || ::lstat(hidden.c_str(), &status) != 0 ||
+  if ((group && ::lchown(hidden.c_str(), kSameUser, *group) != 0) ||
+      ::chmod(hidden.c_str(), mode) != 0 || ::lstat(hidden.c_str(), &status) != 0 ||
       ::listen(fd->get(), kBacklog) != 0 || ::rename(hidden.c_str(), path.c_str()) != 0) {
     const Error error = make_os_error(Errc::kOsFailure, path, errno);
     ::unlink(hidden.c_str());
@@ -140,13 +160,13 @@ LocalListener::~LocalListener() {
   }
 }
 
-std::optional<LocalConnection> LocalListener::accept() noexcept {
+std::optional<LocalConnection> LocalListener::accept() {
   UniqueFd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!fd) {
     return std::nullopt;
   }
-  const PeerCredentials peer = peer_of(fd.get());
-  return LocalConnection(std::move(fd), peer);
+  PeerCredentials peer = peer_of(fd.get());
+  return LocalConnection(std::move(fd), std::move(peer));
 }
 
 }  // namespace tensorpool::inline v0::os

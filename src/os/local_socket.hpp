@@ -12,6 +12,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "os/unique_fd.hpp"
 #include "tensorpool/types/error.hpp"
@@ -24,6 +26,7 @@ struct PeerCredentials {
   std::int32_t pid = 0;
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
+  std::vector<std::uint32_t> groups = {};  ///< supplementary
 };
 
 /// A byte stream to another process.
@@ -50,7 +53,8 @@ class LocalConnection {
 
  private:
   friend class LocalListener;
-  LocalConnection(UniqueFd fd, PeerCredentials peer) noexcept : fd_(std::move(fd)), peer_(peer) {}
+  LocalConnection(UniqueFd fd, PeerCredentials peer) noexcept
+      : fd_(std::move(fd)), peer_(std::move(peer)) {}
 
   UniqueFd fd_;
   PeerCredentials peer_;
@@ -59,17 +63,19 @@ class LocalConnection {
 /// A socket file that others connect to. What a killed process left at the path is replaced.
 class LocalListener {
  public:
-  /// `mode` of the socket file is exact, whatever the umask says, from the moment it has its name.
+  /// `mode` of the socket file, and its group where one is given, are exact, whatever the umask
+  /// says, from the moment it has its name.
   /// Errors: kAlreadyExists where somebody listens already, kInvalidArgument for a path that is too
   /// long for a socket, kOsFailure.
-  [[nodiscard]] static Result<LocalListener> listen(const std::string& path, mode_t mode);
+  [[nodiscard]] static Result<LocalListener> listen(const std::string& path, mode_t mode,
+                                                    std::optional<gid_t> group = {});
   LocalListener(LocalListener&& other) noexcept;
   LocalListener& operator=(LocalListener&&) = delete;
   /// Removes the socket file, unless it is somebody else's by now.
   ~LocalListener();
 
   /// The next connection that waits, or nothing.
-  [[nodiscard]] std::optional<LocalConnection> accept() noexcept;
+  [[nodiscard]] std::optional<LocalConnection> accept();
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
  private:

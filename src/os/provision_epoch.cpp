@@ -58,6 +58,7 @@ ProvisionJob::ProvisionJob(ManagedStream& stream, const core::driver::PolicySett
                            core::driver::ProvisionRequest request)
     : stream_(stream),
       geometry_(std::move(request.geometry)),
+      numa_node_(request.numa_node),
       prefault_(policies.prefault_shm),
       mlock_(policies.mlock_shm),
       collections_left_(policies.epoch_gc_enabled ? kCollections : 0) {
@@ -175,8 +176,8 @@ Status ProvisionJob::create_directory(Nanos now_mono) {
     if (Status contained = store.check_contained(path); !contained) {
       return contained;
     }
-    auto files =
-        EpochFiles::create(store.calls(), stream_.directory(), *epoch, store.directory_mode());
+    auto files = EpochFiles::create(store.calls(), stream_.directory(), *epoch,
+                                    store.directory_access(stream_.stream_id()));
     if (files) {
       files_.emplace(*std::move(files));
       TP_KILLPOINT("driver.provision.epoch_directory");
@@ -210,6 +211,11 @@ Status ProvisionJob::create_file() {
   if (!created) {
     return fail(created.error());
   }
+  if (numa_node_) {
+    if (Status bound = created->bind_to_node(*numa_node_); !bound) {
+      return bound;
+    }
+  }
   new_regions_.push_back(*std::move(created));
   TP_KILLPOINT("driver.provision.file");
   next_region(Phase::kBlocks);
@@ -228,9 +234,10 @@ Status ProvisionJob::allocate_blocks() {
 
 Status ProvisionJob::map_file() {
   NewRegion& region = new_regions_[region_];
-  Status mapped = region.set_mode(stream_.store().file_mode()).and_then([&] {
-    return region.map(/*populate=*/false);
-  });
+  Status mapped =
+      region.give_access(stream_.store().file_access(stream_.stream_id())).and_then([&] {
+        return region.map(/*populate=*/false);
+      });
   TP_KILLPOINT("driver.provision.mapped");
   next_region(prefault_ ? Phase::kTouch : mlock_ ? Phase::kLock : Phase::kSuperblocks);
   return mapped;

@@ -12,9 +12,9 @@
 // | directories      | all levels opened or created, locked; the epochs in there (first use)  | D180 D196  |
 // | space            | compared; the caller is asked to collect, twice at most                | D204       |
 // | epoch directory  | a number, its directory                                                | D178 D199  |
-// | files            | one file                                                               | D195       |
+// | files            | one file, and the node of its pages                                    | D195       |
 // | blocks           | 64 MiB of one file; with prefault false the superblock's alone         | D205 D206  |
-// | mappings         | one file's mode and mapping                                            | D195       |
+// | mappings         | one file's owner, group, mode, and mapping                             | D195       |
 // | pages            | 64 MiB of one file touched, then locked, as the policies have it       | D205 D207  |
 // | superblocks      | one                                                                    | D200 D202  |
 //
@@ -112,6 +112,7 @@ class ProvisionJob {
 
   ManagedStream& stream_;
   core::region::StreamGeometry geometry_;
+  std::optional<std::uint32_t> numa_node_;
   bool prefault_;
   bool mlock_;
   std::uint8_t collections_left_;  ///< how often the caller may still be asked to collect

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "os/memory_limit.hpp"
+#include "os/numa.hpp"
 #include "os/unique_fd.hpp"
 
 namespace tensorpool::inline v0::os {
@@ -51,6 +52,7 @@ class RealSyscalls final : public Syscalls {
     return ::mkdirat(directory, name, mode);
   }
   int fchmod(int fd, mode_t mode) override { return ::fchmod(fd, mode); }
+  int fchown(int fd, uid_t user, gid_t group) override { return ::fchown(fd, user, group); }
   int fallocate(int fd, off_t offset, off_t bytes) override {
     errno = ::posix_fallocate(fd, offset, bytes);
     return errno == 0 ? 0 : -1;
@@ -86,6 +88,9 @@ class RealSyscalls final : public Syscalls {
     return ::msync(address, bytes, flags);
   }
   int mlock(const void* address, std::size_t bytes) override { return ::mlock(address, bytes); }
+  int bind_to_node(void* address, std::size_t bytes, std::uint32_t node) override {
+    return os::bind_to_node(address, bytes, node);
+  }
   std::uint64_t memory_headroom() override { return os::memory_headroom(); }
   int kill(pid_t pid, int signal) override { return ::kill(pid, signal); }
 };

@@ -39,6 +39,7 @@ class Syscalls {
   virtual int fstatvfs(int fd, struct statvfs& out) = 0;
   virtual int mkdirat(int directory, const char* name, mode_t mode) = 0;
   virtual int fchmod(int fd, mode_t mode) = 0;
+  virtual int fchown(int fd, uid_t user, gid_t group) = 0;
   /// posix_fallocate, but -1 and errno on failure.
   virtual int fallocate(int fd, off_t offset, off_t bytes) = 0;
   virtual int ftruncate(int fd, off_t bytes) = 0;
@@ -51,6 +52,8 @@ class Syscalls {
   virtual int madvise(void* address, std::size_t bytes, int advice) = 0;
   virtual int msync(void* address, std::size_t bytes, int flags) = 0;
   virtual int mlock(const void* address, std::size_t bytes) = 0;
+  /// mbind with MPOL_BIND to one node.
+  virtual int bind_to_node(void* address, std::size_t bytes, std::uint32_t node) = 0;
   /// That of memory_limit.hpp; cannot fail.
   virtual std::uint64_t memory_headroom() = 0;
   virtual int kill(pid_t pid, int signal) = 0;

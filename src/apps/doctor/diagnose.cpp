@@ -229,6 +229,21 @@ constexpr std::uint64_t kOpenFilesMin = 4096;    ///< a driver with 1,000 stream
           "rm -r " + stale.front().path + (stale.size() > 1 ? "   # and so on: --json" : "")};
 }
 
+[[nodiscard]] Finding stream_numbers(const std::vector<StreamClash>& clashes) {
+  constexpr std::string_view kTopic = "stream_numbers";
+  if (clashes.empty()) {
+    return fine(kTopic, "no two announce the same stream");
+  }
+  const StreamClash& first = clashes.front();
+  return {kTopic, Severity::kError,
+          fmt::format("{} announce stream {}: {}{}", first.regions.size(), first.stream_id,
+                      joined(first.regions),
+                      clashes.size() > 1
+                          ? fmt::format("; and so on: {} in all", counted(clashes.size(), "stream"))
+                          : std::string()),
+          "tp pub NAME --stream NUMBER   # another number for one of them; or end one"};
+}
+
 }  // namespace
 
 std::string_view to_string(Severity severity) noexcept {
@@ -252,6 +267,7 @@ std::vector<Finding> diagnose(const HostFacts& facts) {
           stream_directory(facts.streams),
           stale_epochs(facts.stale_epochs),
           media_driver(facts),
+          stream_numbers(facts.clashes),
           open_files(facts.open_files_max),
           memlock(facts.memory),
           hugepages(facts.memory),

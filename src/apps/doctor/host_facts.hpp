@@ -59,6 +59,12 @@ struct StaleEpoch {
   std::uint64_t bytes = 0;
 };
 
+/// Several announce one stream at the same time.
+struct StreamClash {
+  std::uint32_t stream_id = 0;
+  std::vector<std::string> regions;  ///< URI of the header ring of each
+};
+
 struct HostFacts {
   ShmFacts shm;
   DirectoryFacts streams;  ///< <shm>/tensorpool-<user>
@@ -68,6 +74,7 @@ struct HostFacts {
   std::string aeron_dir;
   bus::DriverProbe media_driver;
   std::vector<StaleEpoch> stale_epochs;
+  std::vector<StreamClash> clashes;
 };
 
 struct ProbeOptions {
@@ -77,7 +84,7 @@ struct ProbeOptions {
   std::string root = {};       ///< in front of /proc and /sys; for tests
 };
 
-/// Everything but `stale_epochs`.
+/// Everything but `stale_epochs` and `clashes`.
 [[nodiscard]] HostFacts probe_host(const ProbeOptions& options);
 
 }  // namespace tensorpool::inline v0::apps::doctor

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "admin/ask.hpp"
 #include "agents/attach_group.hpp"
 #include "agents/idle.hpp"
 #include "apps/console.hpp"
@@ -29,6 +30,9 @@ namespace {
 
 namespace attach = core::attach;
 using Json = nlohmann::ordered_json;
+
+/// The control thread of this client waits for it, and its lease, if it has one, with it.
+constexpr Nanos kPassPatience = std::chrono::milliseconds(500);
 
 struct AttachOptions {
   DriverAddress driver;
@@ -103,10 +107,28 @@ class BareClient {
     if (report.kind == Kind::kAttached) {
       attached_at_ = os::SystemClock().mono();
     } else if (report.kind != Kind::kDetached) {
-      gave_up_ = gave_up_ || !report.tries_again || options_.once;
+      const bool let_in = report.code == layout::ResponseCode::kRejected && ask_for_pass();
+      gave_up_ = gave_up_ || !report.tries_again || (options_.once && !let_in);
     }
     static_cast<void>(options_.json ? put_json(to_json(report, text))
                                     : put_line(to_text(report, text)));
+  }
+
+  /// A stream that is not open to everybody wants a pass for the client id; whoever needs none
+  /// loses nothing by asking. True when the next attempt has one that this one had not.
+  [[nodiscard]] bool ask_for_pass() {
+    const attach::AttachMachine& machine = agent_.machine();
+    const bool first = std::exchange(asked_for_, machine.client_id()) != machine.client_id();
+    const Result<std::string> answer =
+        admin::ask(admin::socket_path(bus::choose_aeron_dir(options_.driver.aeron_dir),
+                                      options_.driver.control_stream_id),
+                   {.operation = admin::Operation::kPass,
+                    .stream_id = machine.stream_id(),
+                    .client_id = machine.client_id(),
+                    .produces = role_of(options_) == layout::Role::kProducer},
+                   kPassPatience);
+    const Json json = Json::parse(answer.value_or(std::string()), nullptr, false);
+    return first && json.is_object() && json.value("needed", false);
   }
 
   [[nodiscard]] Json to_json(const attach::AttachReport& report, std::string_view text) const {
@@ -166,6 +188,7 @@ class BareClient {
   std::optional<os::MappedStream> regions_;
   std::optional<Nanos> attached_at_;
   bool gave_up_ = false;
+  std::uint32_t asked_for_ = 0;  ///< client id that a pass was asked for
   agents::AttachAgent agent_;
 };
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "apps/console.hpp"
+#include "apps/doctor/announcers.hpp"
 #include "apps/doctor/diagnose.hpp"
 #include "apps/inspect.hpp"
 #include "apps/options.hpp"
@@ -26,6 +27,9 @@ namespace {
 
 using doctor::Finding;
 using doctor::Severity;
+
+/// Everybody announces once a second.
+constexpr Nanos kListen = std::chrono::milliseconds(2500);
 
 struct DoctorOptions {
   std::string aeron_dir;
@@ -60,6 +64,9 @@ struct DoctorOptions {
        .user = core::region::sanitized_user(os::effective_user_name(), ::geteuid())});
   if (facts.streams.is_directory) {
     facts.stale_epochs = find_stale_epochs(facts.streams.path);
+  }
+  if (facts.media_driver.state == bus::DriverState::kAlive) {
+    facts.clashes = doctor::listen_for_clashes(facts.aeron_dir, kListen);
   }
   return facts;
 }

@@ -63,6 +63,9 @@ std::string region_text(const RegionReport& report) {
   text +=
       fmt::format("  owner     process {}, {}, last sign of life {} ago", std::uint64_t{block.pid},
                   report.owner_alive ? "running" : "gone", duration_text(report.silence));
+  if (report.numa_node) {
+    text += fmt::format("\n  memory    on NUMA node {}", *report.numa_node);
+  }
   if (ring) {
     text += "\n  newest    " + (report.newest ? frame_text(*report.newest) : "no frame yet");
   }
@@ -99,6 +102,8 @@ nlohmann::ordered_json region_json(const RegionReport& report) {
   json["pid"] = std::uint64_t{block.pid};
   json["owner_alive"] = report.owner_alive;
   json["silence_ns"] = report.silence.count();
+  json["numa_node"] =
+      report.numa_node ? nlohmann::ordered_json(*report.numa_node) : nlohmann::ordered_json();
   if (is_header_ring(block)) {
     json["newest"] = report.newest ? frame_json(*report.newest) : nullptr;
   }
@@ -216,7 +221,7 @@ void add_info(CLI::App& tp, Action& action) {
   tp info /dev/shm/tensorpool-alice          every stream of a user, without a media driver
   tp info 'shm:file?path=/dev/shm/tensorpool-alice/default/10000/7/header.ring' --json
 
-Reads only; maps nothing.)");
+Reads only.)");
   verb.callback([options, &action] { action = [options] { return run_info(*options); }; });
 }
 

@@ -122,6 +122,7 @@ class AttachMachine {
   [[nodiscard]] AttachState state() const noexcept { return state_; }
   /// What is held, or is being mapped; valid from MapRegions until the lease has ended.
   [[nodiscard]] const AttachGrant& grant() const noexcept { return grant_; }
+  [[nodiscard]] layout::Role role() const noexcept { return options_.role; }
   /// 0 before the first attempt of a client that draws its own (D84, D85).
   [[nodiscard]] std::uint32_t client_id() const noexcept { return client_id_; }
   /// The assigned one after the first attach, else that of the options (D247).

@@ -89,11 +89,16 @@ struct CollectAtStart {
   std::vector<IdRange> ranges;
 };
 
+/// A dynamic stream that nobody got: its directory need not be held any longer (D214).
+struct ForgetStream {
+  std::uint32_t stream_id = 0;
+};
+
 /// Remove the epochs that were provisioned in this life of the driver, and nothing else (D268).
 struct RemoveOwnEpochs {};
 
 using Action = std::variant<AttachAnswer, DetachAnswer, LeaseNotice, Announce, ShutdownNotice,
                             Provision, CancelProvisioning, VerifyEpoch, RefreshActivity,
-                            RetireEpoch, Collect, CollectAtStart, RemoveOwnEpochs>;
+                            RetireEpoch, Collect, CollectAtStart, ForgetStream, RemoveOwnEpochs>;
 
 }  // namespace tensorpool::inline v0::core::driver

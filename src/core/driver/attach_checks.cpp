@@ -65,6 +65,8 @@ constexpr Check<AttachFacts> kAttachChecks[] = {
        return would_create(f) && r.stream_id == 0 && !f.id_left;
      },
      {ResponseCode::kInvalidParams, "stream_id_range exhausted"}},
+    {[](const Request&, const AttachFacts& f) { return f.pass_missing; },  // an addition: ADR 22
+     {ResponseCode::kRejected, "not permitted without a pass from the admin socket"}},
     {[](const Request&, const AttachFacts& f) { return !f.profile_exists; },  // D58
      {ResponseCode::kInvalidParams, "profile not found"}},
     {[](const Request& r, const AttachFacts&) {  // D59

@@ -34,7 +34,8 @@ struct AttachFacts {
   bool dynamic_streams_allowed = false;
   bool range_configured = false;
   bool id_in_range = false;
-  bool id_left = false;  ///< an id can be allocated for stream id 0
+  bool id_left = false;       ///< an id can be allocated for stream id 0
+  bool pass_missing = false;  ///< the stream is not open to everybody, and the client has no pass
   bool profile_exists = false;
   bool profile_has_pools = false;
   bool hugepages_by_default = false;  ///< `shm.require_hugepages`

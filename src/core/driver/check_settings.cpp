@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/reason.hpp"
@@ -20,6 +21,7 @@ constexpr std::uint32_t kAeronStreamIdMax = 0x7FFF'FFFF;
 constexpr std::size_t kInstanceIdBytesMax = 112;
 constexpr std::size_t kShutdownTokenBytesMax = 1024;
 constexpr std::size_t kUriBytesMaxOfDriver = 4095;  // D20
+constexpr std::size_t kAccountBytesMax = 256;
 constexpr std::uint32_t kPageBytesMin = 4096;
 constexpr std::uint32_t kPoolIdMin = 1;
 
@@ -191,6 +193,18 @@ void check_ranges(Findings& findings, const Settings& settings) {
 
 // --------------------------------------------------------------------------------------- tables
 
+/// Whether there is such an account, only the system knows.
+[[nodiscard]] bool is_account(std::string_view name) noexcept {
+  return !name.empty() && name.size() <= kAccountBytesMax &&
+         std::ranges::all_of(name, [](char c) { return c > 0x20 && c < 0x7F && c != ':'; });
+}
+
+void check_account(Findings& findings, std::string key, std::string_view name) {
+  if (!name.empty() && !is_account(name)) {
+    findings.refuse(std::move(key), shown(name) + ": use the name or the number of an account");
+  }
+}
+
 void check_driver(Findings& findings, const Settings& settings) {
   const std::string& id = settings.instance_id;
   if (id.empty() || id.size() > kInstanceIdBytesMax ||
@@ -198,6 +212,7 @@ void check_driver(Findings& findings, const Settings& settings) {
     findings.refuse("driver.instance_id", shown(id) + " (" + std::to_string(id.size()) +
                                               " bytes): use 1 to 112 bytes of printable ASCII");
   }
+  check_account(findings, "driver.group", settings.group);
   check_endpoint(findings, "driver.control", settings.control);
   check_endpoint(findings, "driver.announce", settings.announce);
   check_endpoint(findings, "driver.qos", settings.qos);
@@ -284,6 +299,18 @@ void check_base_dir(Findings& findings, const Settings& settings, std::string_vi
   }
 }
 
+void check_mode(Findings& findings, std::string key, std::uint32_t mode) {
+  constexpr std::uint32_t kOwnerReadsAndWrites = 0600;
+  constexpr std::uint32_t kOthersWrite = 0002;
+  if (mode > 0777 || (mode & kOwnerReadsAndWrites) != kOwnerReadsAndWrites) {
+    findings.refuse(std::move(key),
+                    octal(mode) + ": use octal digits, at most 777, with 600 among them");
+  } else if ((mode & kOthersWrite) != 0) {
+    findings.warn(std::move(key),
+                  octal(mode) + " lets others write, and clients refuse such files: use 660");
+  }
+}
+
 void check_shm(Findings& findings, const Settings& settings, std::string_view user) {
   const ShmSettings& shm = settings.shm;
   check_base_dir(findings, settings, user);
@@ -296,16 +323,7 @@ void check_shm(Findings& findings, const Settings& settings, std::string_view us
     findings.refuse("shm.page_size_bytes",
                     std::to_string(page) + ": use a power of two, at least 4096");
   }
-  constexpr std::uint32_t kOwnerReadsAndWrites = 0600;
-  constexpr std::uint32_t kOthersWrite = 0002;
-  const std::uint32_t mode = shm.permissions_mode;
-  if (mode > 0777 || (mode & kOwnerReadsAndWrites) != kOwnerReadsAndWrites) {
-    findings.refuse("shm.permissions_mode",
-                    octal(mode) + ": use octal digits, at most 777, with 600 among them");
-  } else if ((mode & kOthersWrite) != 0) {
-    findings.warn("shm.permissions_mode",
-                  octal(mode) + " lets others write, and clients refuse such files: use 660");
-  }
+  check_mode(findings, "shm.permissions_mode", shm.permissions_mode);
   check_allowed_base_dirs(findings, shm);
 }
 
@@ -339,10 +357,6 @@ void check_policies(Findings& findings, const Settings& settings) {
   }
   check_not_negative(findings, "policies.node_id_reuse_cooldown_ms",
                      policies.node_id_reuse_cooldown);
-  if (policies.reuse_existing_shm) {
-    findings.warn("policies.reuse_existing_shm",
-                  "has no effect: regions of earlier epochs are never used again");
-  }
   check_ms(findings, "telemetry.interval_ms", settings.telemetry.interval,
            {.lowest = 100, .highest = 3'600'000});
 }
@@ -392,6 +406,23 @@ void check_profiles(Findings& findings, const Settings& settings) {
   }
 }
 
+void check_access(Findings& findings, const StaticStream& stream) {
+  check_account(findings, stream_key(stream.name, "owner"), stream.owner);
+  check_account(findings, stream_key(stream.name, "group"), stream.group);
+  if (stream.mode) {
+    check_mode(findings, stream_key(stream.name, "mode"), *stream.mode);
+  }
+  for (const auto& [leaf, parties] :
+       {std::pair("producers", &stream.producers), std::pair("consumers", &stream.consumers)}) {
+    for (const std::string& party : *parties) {
+      if (!is_account(party.starts_with('@') ? std::string_view(party).substr(1) : party)) {
+        findings.refuse(stream_key(stream.name, leaf),
+                        shown(party) + ": use a user, or a group with @ in front");
+      }
+    }
+  }
+}
+
 void check_streams(Findings& findings, const Settings& settings) {
   if (settings.streams.empty() && !settings.policies.allow_dynamic_streams) {
     findings.refuse("streams",
@@ -405,7 +436,9 @@ void check_streams(Findings& findings, const Settings& settings) {
   }
   std::map<std::uint32_t, std::string_view> first_with;
   std::set<std::string_view> names;
-  for (const auto& [name, id, profile] : settings.streams) {
+  for (const StaticStream& stream : settings.streams) {
+    const auto& [name, id, profile] = std::tie(stream.name, stream.stream_id, stream.profile);
+    check_access(findings, stream);
     const std::string id_key = stream_key(name, "stream_id");
     if (!names.insert(name).second) {
       findings.refuse(stream_key(name), "is there twice: name each stream differently");

@@ -116,7 +116,8 @@ void DriverMachine::start_job(Stream& stream, BumpCause cause, const Detach& det
   stream.job = BumpJob{.cause = cause, .cancelled = false, .detach = detach};
   ++jobs_;
   push(Provision{.request = {.geometry = geometry_of(stream.id, *stream.profile),
-                             .known_epoch = stream.known_epoch}});
+                             .known_epoch = stream.known_epoch,
+                             .numa_node = stream.profile->numa_node}});
 }
 
 /// The present epoch has ended and another one has to follow.
@@ -369,6 +370,7 @@ void DriverMachine::update_use(Stream& stream) {
 void DriverMachine::forget_if_unused(Stream& stream, Nanos now) {
   if (stream.dynamic && !stream.claimed && !stream.job && stream.spare == nullptr &&
       !pending_.any_of(stream.id)) {
+    push(ForgetStream{.stream_id = stream.id});
     streams_.remove(stream, now);
   }
 }

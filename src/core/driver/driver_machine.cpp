@@ -6,6 +6,7 @@
 
 #include "base/assert.hpp"
 #include "core/driver/message_text.hpp"
+#include "core/driver/same_secret.hpp"
 #include "layout/limits.hpp"
 
 namespace tensorpool::inline v0::core::driver {
@@ -22,22 +23,19 @@ constexpr Refusal kTooManyWait{ResponseCode::kInternalError,
   return static_cast<std::uint64_t>(instant.count());
 }
 
-/// D259. The time it takes depends on the length of the expected text alone.
-[[nodiscard]] bool equal_in_constant_time(std::string_view expected,
-                                          std::string_view given) noexcept {
-  unsigned difference = expected.size() == given.size() ? 0 : 1;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    const char other = i < given.size() ? given[i] : '\0';
-    difference |= static_cast<unsigned char>(expected[i] ^ other);
-  }
-  return difference == 0;
-}
-
 [[nodiscard]] bool repeats(const layout::ShmAttachRequest& request,
                            const LeaseGrant& grant) noexcept {
   return request.client_id == grant.client_id && request.role == grant.role &&
          request.stream_id == grant.requested_stream_id &&
          request.correlation_id == grant.correlation_id;
+}
+
+[[nodiscard]] Passes::Pass pass_of(const layout::ShmAttachRequest& request) noexcept {
+  return {.client_id = request.client_id, .stream_id = request.stream_id, .role = request.role};
+}
+
+[[nodiscard]] bool is_closed(const Stream& stream, Role role) noexcept {
+  return role == Role::kProducer ? stream.closed_to_producers : stream.closed_to_consumers;
 }
 
 [[nodiscard]] bool same_errand(const layout::ShmAttachRequest& a,
@@ -132,6 +130,8 @@ AttachFacts DriverMachine::facts_of(const layout::ShmAttachRequest& request, Nan
           .range_configured = streams_.range_configured(),
           .id_in_range = streams_.in_range(request.stream_id),
           .id_left = streams_.id_left(),
+          .pass_missing = stream != nullptr && is_closed(*stream, request.role) &&
+                          !passes_.holds(pass_of(request), now),
           .profile_exists = profile.has_value(),
           .profile_has_pools = profile.has_value() && !profile->pools.empty(),
           .hugepages_by_default = settings_.shm.require_hugepages,
@@ -217,6 +217,7 @@ void DriverMachine::grant(Stream& stream, const PendingAttach& attach, Nanos now
                                       .correlation_id = request.correlation_id},
                                      now);
   counters_.active_leases = leases_.size();
+  passes_.use(pass_of(request));
   answer_ok(stream, lease, attach);
 }
 
@@ -390,6 +391,11 @@ Status DriverMachine::revoke(std::uint64_t lease_id, std::string_view text, Nano
   return {};
 }
 
+Status DriverMachine::let_attach(const Passes::Pass& pass, Nanos now) {
+  begin_input();
+  return passes_.issue(pass, now) ? Status() : Status(fail(Errc::kLimitReached, "passes"));
+}
+
 void DriverMachine::on_inputs_drained(Nanos now) {
   begin_input();
   if (state_ == DriverState::kStopped) {
@@ -410,7 +416,7 @@ void DriverMachine::on_shutdown_request(const layout::ShmDriverShutdownRequest& 
     return;
   }
   const std::string& token = settings_.policies.shutdown_token;
-  const bool authentic = equal_in_constant_time(token, request.token) && !token.empty();
+  const bool authentic = same_secret(token, request.token) && !token.empty();
   const bool known_reason = request.reason <= layout::ShutdownReason::kError;
   if (!authentic || !known_reason || state_ == DriverState::kDraining) {
     ++counters_.shutdown_request_rejects;

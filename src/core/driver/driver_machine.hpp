@@ -73,6 +73,7 @@
 #include "core/driver/counters.hpp"
 #include "core/driver/lease_table.hpp"
 #include "core/driver/node_ids.hpp"
+#include "core/driver/passes.hpp"
 #include "core/driver/pending_attaches.hpp"
 #include "core/driver/settings.hpp"
 #include "core/driver/snapshot.hpp"
@@ -137,6 +138,9 @@ class DriverMachine {
   /// `stride_invalid` for a shape or an id that cannot be, `already_exists` for a static stream,
   /// `limit_reached` when no id is left, `closed` when the driver goes down.
   [[nodiscard]] Result<std::uint32_t> ensure(std::uint32_t stream_id, const Profile& shape);
+  /// Lets a client attach to a stream that is not open to everybody; whoever calls knows that it
+  /// may. `limit_reached` when too many have been let in that did not come.
+  [[nodiscard]] Status let_attach(const Passes::Pass& pass, Nanos now);
   /// Goes to Draining; the second time to Stopped.
   void stop(Nanos now);
   /// The driver cannot go on.
@@ -223,6 +227,7 @@ class DriverMachine {
   NodeIds node_ids_;
   StreamTable streams_;
   PendingAttaches pending_;
+  Passes passes_;
   UnknownLeases unknown_leases_;
   std::size_t jobs_ = 0;
 

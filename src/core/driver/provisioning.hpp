@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,8 +17,9 @@ namespace tensorpool::inline v0::core::driver {
 
 /// Make a new epoch of a stream: all of it or nothing.
 struct ProvisionRequest {
-  region::StreamGeometry geometry = {};  ///< names the stream
-  std::uint64_t known_epoch = 0;         ///< L of D178 as far as the machine knows; 0: none
+  region::StreamGeometry geometry = {};         ///< names the stream
+  std::uint64_t known_epoch = 0;                ///< L of D178 as far as the machine knows; 0: none
+  std::optional<std::uint32_t> numa_node = {};  ///< where the pages lie; none: wherever
 };
 
 /// The end of a provisioning, good or bad.

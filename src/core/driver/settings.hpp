@@ -37,16 +37,23 @@ struct Endpoint {
 struct Profile {
   std::string name;
   std::uint32_t header_nslots = 1024;
-  std::vector<region::PoolGeometry> pools;  ///< in announce order
+  std::vector<region::PoolGeometry> pools;      ///< in announce order
+  std::optional<std::uint32_t> numa_node = {};  ///< where its pages lie; none: wherever
 
   friend bool operator==(const Profile&, const Profile&) = default;
 };
 
-/// `[streams.<name>]`: a stream that exists from the driver's start.
+/// `[streams.<name>]`: a stream that exists from the driver's start. Users and groups are names or
+/// numbers. Who may attach stands in lists of users and, with `@` in front, groups.
 struct StaticStream {
-  std::string name;
+  std::string name = {};
   std::uint32_t stream_id = 0;
-  std::string profile;
+  std::string profile = {};
+  std::string owner = {};                   ///< of region files; empty: the driver's user
+  std::string group = {};                   ///< empty: `driver.group`
+  std::optional<std::uint32_t> mode = {};   ///< none: `shm.permissions_mode`
+  std::vector<std::string> producers = {};  ///< empty: anybody
+  std::vector<std::string> consumers = {};  ///< empty: anybody
 
   friend bool operator==(const StaticStream&, const StaticStream&) = default;
 };
@@ -132,6 +139,9 @@ struct SupervisorSettings {
 struct Settings {
   std::string instance_id = "driver-01";
   std::string aeron_dir;  ///< empty: Aeron's default
+  /// Whose members may use this driver: the media driver that it embeds, its admin socket,
+  /// directories and region files. Empty: nobody in particular, as the process's own group has it.
+  std::string group = {};
   Endpoint control;
   Endpoint announce;  ///< by default the control endpoint
   Endpoint qos{.channel = "aeron:ipc?term-length=4m", .stream_id = 1200};

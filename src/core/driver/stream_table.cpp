@@ -29,6 +29,8 @@ StreamTable::StreamTable(const Settings& settings) : ranges_(settings.stream_ids
     stream.id = configured.stream_id;
     stream.name = configured.name;
     stream.profile = profile_of(settings.profiles, configured.profile);
+    stream.closed_to_producers = !configured.producers.empty();
+    stream.closed_to_consumers = !configured.consumers.empty();
   }
   for (const IdRange& range : ranges_) {
     range_ids_ += std::uint64_t{range.last} - range.first + 1;

@@ -61,8 +61,10 @@ struct BumpJob {
 struct Stream {
   std::uint32_t id = 0;
   bool dynamic = false;
-  std::string name;                ///< of a configured stream
-  std::optional<Profile> profile;  ///< nothing: the configuration has none of that name
+  std::string name;                  ///< of a configured stream
+  std::optional<Profile> profile;    ///< nothing: the configuration has none of that name
+  bool closed_to_producers = false;  ///< without a pass
+  bool closed_to_consumers = false;
 
   std::uint64_t known_epoch = 0;              ///< L of D178 as far as it is known here
   std::unique_ptr<ProvisionedEpoch> current;  ///< handed out and announced; or nothing

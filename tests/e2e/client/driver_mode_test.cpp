@@ -40,6 +40,23 @@ class Following : public DriverMode, public ::testing::WithParamInterface<Follow
 INSTANTIATE_TEST_SUITE_P(Both, Following,
                          ::testing::Values(FollowMode::kDescriptors, FollowMode::kDirect));
 
+TEST_F(DriverMode, a_stream_that_takes_passes_is_attached_to_by_those_who_may) {
+  DriverOptions closed = driver_options();  // [streams.fixed] comes last
+  const std::string us = std::to_string(::geteuid());
+  closed.config += "producers = [ \"" + us + "\" ]\nconsumers = [ \"" + us + "\" ]\n";
+  const Driver driver = start_driver(closed);
+  Client client = attach_client();
+  StreamOptions wanted = stream();
+  wanted.name = "fixed";
+  Producer producer = tenant(client, wanted);
+  ConsumerOptions reader_options = reader();
+  reader_options.name = "fixed";
+  Consumer consumer = consume(client, reader_options);
+  ASSERT_TRUE(joined(producer, consumer));
+  EXPECT_EQ(producer.stream_id(), 10000U);
+  EXPECT_THAT(leases(), SizeIs(2));
+}
+
 TEST_P(Following, frames_go_from_a_producer_to_a_consumer_that_attach_by_name) {
   TP_REQ("D79");
   const Driver driver = start_driver();

@@ -29,8 +29,9 @@ namespace {
   ::dup2(::open(where.input.c_str(), O_RDONLY | O_CLOEXEC), STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(::open(err.c_str(), flags, 0600), STDERR_FILENO);
-  const bool is_user = where.user == 0 || (::setgroups(0, nullptr) == 0 &&
-                                           ::setgid(where.user) == 0 && ::setuid(where.user) == 0);
+  const bool is_user =
+      where.user == 0 || (::setgroups(where.groups.size(), where.groups.data()) == 0 &&
+                          ::setgid(where.user) == 0 && ::setuid(where.user) == 0);
   if (is_user) {
     ::execv(where.program.c_str(), arguments);
   }

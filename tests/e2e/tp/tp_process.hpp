@@ -35,6 +35,7 @@ struct Surroundings {
   uid_t user = 0;              ///< to become this one; 0: to stay who we are
   std::map<std::string, std::string> environment = {};  ///< besides its own
   std::string program = TP_COMMAND;                     ///< another one takes the same arguments
+  std::vector<gid_t> groups = {};  ///< of that user, besides the one with his number
 };
 
 /// Exit code of a process that could not be started.

@@ -11,6 +11,8 @@ TEST(AdminRequest, survives_the_way_to_a_line_and_back) {
                       .name = "cam1",
                       .stream_id = 20001,
                       .lease_id = 7,
+                      .client_id = 77,
+                      .produces = true,
                       .frame_bytes = 655360,
                       .rate_hz = 1000.5,
                       .slack = std::chrono::milliseconds(250),
@@ -23,6 +25,8 @@ TEST(AdminRequest, survives_the_way_to_a_line_and_back) {
   EXPECT_EQ(got->name, asked.name);
   EXPECT_EQ(got->stream_id, asked.stream_id);
   EXPECT_EQ(got->lease_id, asked.lease_id);
+  EXPECT_EQ(got->client_id, asked.client_id);
+  EXPECT_EQ(got->produces, asked.produces);
   EXPECT_EQ(got->frame_bytes, asked.frame_bytes);
   EXPECT_EQ(got->rate_hz, asked.rate_hz);
   EXPECT_EQ(got->slack, asked.slack);
@@ -51,6 +55,12 @@ TEST(AdminRequest, is_refused_with_the_key_that_is_wrong) {
       {R"({"op": "revoke", "lease_id": 18446744073709551615})", Errc::kInvalidArgument, "lease_id"},
       {R"({"op": "gc", "dry_run": 1})", Errc::kInvalidArgument, "dry_run"},
       {R"({"op": "gc", "stream_id": 4294967295})", Errc::kInvalidArgument, "stream_id"},
+      {R"({"op": "attach.pass", "client_id": 7})", Errc::kInvalidArgument, "stream_id"},
+      {R"({"op": "attach.pass", "stream_id": 7})", Errc::kInvalidArgument, "client_id"},
+      {R"({"op": "attach.pass", "stream_id": 7, "client_id": 4294967296})", Errc::kInvalidArgument,
+       "client_id"},
+      {R"({"op": "attach.pass", "stream_id": 7, "client_id": 7, "role": "owner"})",
+       Errc::kInvalidArgument, "role"},
       {R"({"op": "stream.resolve"})", Errc::kInvalidArgument, "name"},
       {R"({"op": "stream.resolve", "name": "../cam"})", Errc::kInvalidArgument, "name"},
       {R"({"op": "stream.ensure", "name": "cam", "rate_hz": 1})", Errc::kInvalidArgument,

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <functional>
 
+#include "apps/doctor/announcers.hpp"
 #include "apps/doctor/diagnose.hpp"
 #include "support/scratch_directory.hpp"
 
@@ -78,6 +79,10 @@ TEST(Doctor, names_each_fault_with_the_command_that_mends_it) {
        [](HostFacts& f) { f.media_driver.state = bus::DriverState::kDenied; }},
       {"media_driver", Severity::kError,
        [](HostFacts& f) { f.media_driver.state = bus::DriverState::kWrongVersion; }},
+      {"stream_numbers", Severity::kError,
+       [](HostFacts& f) {
+         f.clashes = {{.stream_id = 10000, .regions = {"shm:file?path=/a", "shm:file?path=/b"}}};
+       }},
       {"open_files", Severity::kHint, [](HostFacts& f) { f.open_files_max = 1024; }},
       {"memlock", Severity::kHint, [](HostFacts& f) { f.memory.lockable_bytes = 65536; }},
       {"hugepages", Severity::kHint, [](HostFacts& f) { f.memory.hugepages_total = 0; }},
@@ -103,6 +108,33 @@ TEST(Doctor, names_each_fault_with_the_command_that_mends_it) {
     }
     EXPECT_TRUE(found) << fault.topic;
   }
+}
+
+[[nodiscard]] layout::ShmPoolAnnounce announce(std::uint32_t stream_id, const char* uri) {
+  return {.stream_id = stream_id, .header_region_uri = uri};
+}
+
+TEST(Announcers, finds_two_that_announce_one_stream_by_turns) {
+  Announcers sut;
+  for (int round = 0; round < 2; ++round) {
+    sut.on_announce(announce(1, "a"), 7);
+    sut.on_announce(announce(1, "b"), 8);
+    sut.on_announce(announce(2, "c"), 8);
+  }
+  const auto clashes = sut.clashes();
+  ASSERT_EQ(clashes.size(), 1U);
+  EXPECT_EQ(clashes[0].stream_id, 1U);
+  EXPECT_THAT(clashes[0].regions, ElementsAre("a", "b"));
+}
+
+TEST(Announcers, takes_a_successor_for_no_clash) {
+  Announcers sut;
+  for (const std::int32_t session : {7, 8}) {  // a driver that came back
+    for (int round = 0; round < 3; ++round) {
+      sut.on_announce(announce(1, "a"), session);
+    }
+  }
+  EXPECT_TRUE(sut.clashes().empty());
 }
 
 class ProbedHost : public ::testing::Test {

@@ -51,7 +51,7 @@ TEST(CheckSettings, finds_nothing_wrong_with_the_defaults) {
 
 TEST(CheckSettings, gives_the_first_error_as_such) {
   Settings settings = minimal();
-  settings.policies.reuse_existing_shm = true;  // a warning is none
+  settings.shm.permissions_mode = 0662;  // a warning is none
   EXPECT_TRUE(first_error(check_settings(settings, "alice")));
   settings.qos.stream_id = 0;
   settings.profiles.clear();
@@ -288,12 +288,10 @@ TEST(CheckSettings, needs_streams_only_where_none_can_be_made) {
 TEST(CheckSettings, warns_of_what_is_allowed_and_unlikely_to_be_meant) {
   Settings settings = minimal();
   settings.policies.allow_dynamic_streams = true;  // without a range
-  settings.policies.reuse_existing_shm = true;
   settings.shm.permissions_mode = 0662;
   EXPECT_THAT(errors(settings), IsEmpty());
   EXPECT_THAT(warnings(settings),
               UnorderedElementsAre(KeyPair("policies.allow_dynamic_streams", ""),
-                                   KeyPair("policies.reuse_existing_shm", ""),
                                    KeyPair("shm.permissions_mode", "")));
 }
 

@@ -64,6 +64,7 @@ const std::vector<KeyCase>& cases() {
   static const std::vector<KeyCase> list = {
       {"driver.instance_id", R"("driver-01")", R"("d 2")", {R"("")", R"("ü")", R"("a\nb")", kLong}},
       {"driver.aeron_dir", R"("")", R"("/dev/shm/aeron")", {}},
+      {"driver.group", R"("")", R"("camera")", {R"("a b")", R"("a:b")", R"("ü")"}},
       {"driver.control_channel", kIpc, R"("aeron:udp?endpoint=localhost:4000")", channels},
       {"driver.control_stream_id", "1000", "7", {}},
       {"driver.announce_channel", kIpc, R"("aeron:ipc")", channels},

@@ -48,6 +48,54 @@ profile = "small"
   EXPECT_EQ(loaded->settings, expected);
 }
 
+constexpr std::string_view kSharedHost = R"([driver]
+group = "camera"
+[profiles.small]
+numa_node = 1
+payload_pools = [ { pool_id = 1, stride_bytes = 64 } ]
+[streams.cam]
+stream_id = 10000
+profile = "small"
+owner = "alice"
+group = "500"
+mode = "640"
+producers = [ "alice" ]
+consumers = [ "@video", "1001" ]
+)";
+
+TEST(Load, takes_users_groups_and_nodes) {
+  const auto loaded = load_text(std::string(kSharedHost));
+  ASSERT_TRUE(loaded) << to_text(loaded.error().errors.front());
+  const Settings& sut = loaded->settings;
+  EXPECT_EQ(sut.group, "camera");
+  EXPECT_EQ(sut.profiles.front().numa_node, 1U);
+  const core::driver::StaticStream& stream = sut.streams.front();
+  EXPECT_EQ(stream.owner, "alice");
+  EXPECT_EQ(stream.group, "500");
+  EXPECT_EQ(stream.mode, 0640U);
+  EXPECT_THAT(stream.producers, ElementsAre("alice"));
+  EXPECT_THAT(stream.consumers, ElementsAre("@video", "1001"));
+  const auto again = load_text(effective_text(*loaded));
+  ASSERT_TRUE(again) << to_text(again.error().errors.front());
+  EXPECT_EQ(again->settings, sut);
+}
+
+TEST(Load, refuses_lists_of_nobody_and_accounts_that_are_no_names) {
+  const auto error_of = [](std::string_view line, std::string_view instead) {
+    std::string text(kSharedHost);
+    text.replace(text.find(line), line.size(), instead);
+    const auto errors = errors_of(text);
+    return errors.size() == 1 ? errors.front() : std::to_string(errors.size()) + " errors";
+  };
+  EXPECT_THAT(error_of(R"([ "alice" ])", "[]"), HasSubstr("streams.cam.producers: is empty"));
+  EXPECT_THAT(error_of(R"("@video")", R"("@")"), HasSubstr("streams.cam.consumers: \"@\""));
+  EXPECT_THAT(error_of(R"(owner = "alice")", R"(owner = "a b")"), HasSubstr("streams.cam.owner"));
+  EXPECT_THAT(error_of(R"("500")", R"("a:b")"), HasSubstr("streams.cam.group"));
+  EXPECT_THAT(error_of(R"("640")", R"("440")"), HasSubstr("streams.cam.mode"));
+  EXPECT_THAT(error_of(R"("640")", R"("9")"), HasSubstr("streams.cam.mode"));
+  EXPECT_THAT(error_of("numa_node = 1", "numa_node = -1"), HasSubstr("profiles.small.numa_node"));
+}
+
 TEST(Load, tells_all_errors_at_once_in_the_order_of_the_file) {
   TP_REQ("D320");
   EXPECT_THAT(
@@ -130,7 +178,7 @@ TEST(Load, warns_of_unknown_keys_at_every_level_and_ignores_them) {
 control_stream_id = "not looked at"
 [profiles.small]
 payload_pools = [ { pool_id = 1, stride_bytes = 64, name = "a" } ]
-numa_node = 0
+colour = 0
 "payload_pools[].pool_id" = 1
 [streams.first]
 stream_id = 10000
@@ -144,7 +192,7 @@ profile = "small"
           "driver.toml:1:11: version: is not known and has no effect",
           "driver.toml:2:2: drivr: is not known and has no effect; did you mean driver?",
           "driver.toml:5:60: profiles.small.payload_pools[0].name: is not known and has no effect",
-          "driver.toml:6:13: profiles.small.numa_node: is not known and has no effect",
+          "driver.toml:6:10: profiles.small.colour: is not known and has no effect",
           "driver.toml:7:29: profiles.small.\"payload_pools[].pool_id\": is not known and has no "
           "effect",
           "driver.toml:11:1: streams.first.\"strange key\": is not known and has no effect"));

@@ -85,6 +85,8 @@ const std::vector<Rule>& rules() {
          c.request.stream_id = 0;
          c.facts.id_left = false;
        }},
+      {{ResponseCode::kRejected, "not permitted without a pass from the admin socket"},
+       [](Case& c) { c.facts.pass_missing = true; }},
       {{ResponseCode::kInvalidParams, "profile not found"},
        [](Case& c) { c.facts.profile_exists = false; }},
       {{ResponseCode::kRejected, "layout_version mismatch"},

@@ -171,9 +171,9 @@ class DriverWorld {
   }
   /// The kinds of actions since clear(), in their order: A attach answer, D detach answer, L notice
   /// of a lease, N announce, S shutdown, P provision, X cancel, V verify, r refresh activity, R
-  /// retire, C collect, c collect at start, O remove own epochs.
+  /// retire, C collect, c collect at start, F forget a stream, O remove own epochs.
   [[nodiscard]] std::string order() const {
-    constexpr std::string_view kLetters = "ADLNSPXVrRCcO";
+    constexpr std::string_view kLetters = "ADLNSPXVrRCcFO";
     static_assert(kLetters.size() == std::variant_size_v<Action>);
     std::string letters;
     for (const Action& action : log) {

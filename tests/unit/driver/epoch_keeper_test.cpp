@@ -71,8 +71,24 @@ TEST_P(EpochKeeperTest, provisions_and_keeps_what_it_has_made) {
   EXPECT_EQ(plan.stream_id(), 10000U);
   EXPECT_EQ(files(), 2U);
   EXPECT_TRUE(sut_->carry_out(core_driver::VerifyEpoch{.plan = &plan}));
-  sut_->carry_out(core_driver::RefreshActivity{.stream_id = 10000, .epoch = plan.epoch()},
-                  clock_.mono());
+  EXPECT_TRUE(sut_->carry_out(
+      core_driver::RefreshActivity{.stream_id = 10000, .epoch = plan.epoch()}, clock_.mono()));
+}
+
+TEST_P(EpochKeeperTest, stores_nothing_in_files_that_somebody_has_cut_off) {
+  sut_->carry_out(provision(10000));
+  const auto made = await<Provisioned>();
+  ASSERT_TRUE(made && made->outcome.regions);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(scratch_.path())) {
+    if (entry.is_regular_file()) {
+      std::filesystem::resize_file(entry.path(), 0);
+    }
+  }
+  const Status stored = sut_->carry_out(
+      core_driver::RefreshActivity{.stream_id = 10000, .epoch = made->outcome.regions->epoch()},
+      clock_.mono());
+  ASSERT_FALSE(stored);
+  EXPECT_EQ(stored.error().code, Errc::kRegionTooSmall);
 }
 
 TEST_P(EpochKeeperTest, works_on_many_streams_and_one_job_of_each_at_a_time) {
@@ -162,8 +178,79 @@ TEST_P(EpochKeeperTest, removes_its_own_epochs_when_asked_to) {
   TP_REQ("D268");
   sut_->carry_out(provision(10000));
   ASSERT_TRUE(await<Provisioned>());
-  EXPECT_THAT(sut_->carry_out(core_driver::RemoveOwnEpochs{}), SizeIs(1));
+  sut_->carry_out(core_driver::RemoveOwnEpochs{});
+  EXPECT_EQ(sut_->removals(), 1U);
+  const auto removed = await<Removed>();
+  ASSERT_TRUE(removed && removed->outcome);
+  EXPECT_THAT(removed->outcome->removed, SizeIs(1));
+  EXPECT_EQ(sut_->removals(), 0U);
   EXPECT_EQ(files(), 0U);
+}
+
+TEST_P(EpochKeeperTest, removes_nothing_of_a_stream_while_a_job_works_on_it) {
+  TP_REQ("D268");
+  for (const std::uint32_t id : {1U, 2U, 3U}) {
+    sut_->carry_out(provision(id, 1024));
+  }
+  sut_->carry_out(core_driver::RemoveOwnEpochs{});  // whatever they make goes, too
+  for (int k = 0; k < 3; ++k) {
+    const auto removed = await<Removed>();
+    ASSERT_TRUE(removed && removed->outcome);
+    EXPECT_THAT(removed->outcome->removed, SizeIs(1));
+  }
+  EXPECT_EQ(files(), 0U);
+}
+
+TEST_P(EpochKeeperTest, carries_out_removals_even_when_it_is_destroyed_meanwhile) {
+  TP_REQ("D268");
+  sut_->carry_out(provision(10000));
+  ASSERT_TRUE(await<Provisioned>());
+  sut_->carry_out(core_driver::RemoveOwnEpochs{});
+  sut_.reset();
+  EXPECT_EQ(files(), 0U);
+}
+
+/// Descriptors of this process on directories of the test.
+[[nodiscard]] std::size_t held_directories(const std::string& base) {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    const auto target = std::filesystem::read_symlink(entry.path(), gone);
+    count += !gone && target.native().starts_with(base) && std::filesystem::is_directory(target);
+  }
+  return count;
+}
+
+TEST_P(EpochKeeperTest, holds_no_directory_of_a_stream_that_was_forgotten) {
+  TP_REQ("D214");
+  core_driver::Provision doomed = provision(10000, 1U << 20U);
+  doomed.request.geometry.pools[0].stride_bytes = 1U << 30U;
+  for (int round = 0; round < 2; ++round) {
+    sut_->carry_out(doomed);
+    for (int wanted = 0; wanted < 2; ++wanted) {
+      ASSERT_TRUE(await<SpaceWanted>());
+      sut_->make_space(10000, {});
+    }
+    ASSERT_TRUE(await<Provisioned>());
+    EXPECT_EQ(held_directories(scratch_.path()), 1U);
+    sut_->carry_out(core_driver::ForgetStream{.stream_id = 10000});
+    EXPECT_TRUE(test::eventually([&] {
+      sut_->do_work();
+      EXPECT_FALSE(sut_->next_result());
+      return held_directories(scratch_.path()) == 0;
+    }));
+  }
+}
+
+TEST_P(EpochKeeperTest, keeps_a_forgotten_stream_that_is_wanted_again) {
+  TP_REQ("D214");
+  sut_->carry_out(core_driver::ForgetStream{.stream_id = 10000});
+  sut_->carry_out(provision(10000));
+  sut_->carry_out(core_driver::ForgetStream{.stream_id = 10001});
+  const auto made = await<Provisioned>();
+  ASSERT_TRUE(made && made->outcome.regions);
+  EXPECT_TRUE(sut_->carry_out(core_driver::VerifyEpoch{.plan = &*made->outcome.regions}));
+  EXPECT_GE(held_directories(scratch_.path()), 1U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Jobs, EpochKeeperTest,

@@ -390,11 +390,12 @@ TEST_F(CollectEpochs, at_the_end_a_driver_removes_its_own_epochs_and_nothing_els
   ASSERT_EQ(collect({.current_epoch = known, .referenced = {5'000'000'000, 5'000'000'001}}).removed,
             std::vector<std::uint64_t>{5'000'000'002});
 
-  const auto outcomes = remove_provisioned(*store_);
-  ASSERT_EQ(outcomes.size(), 2U);
-  EXPECT_EQ(outcomes[0].removed, (std::vector<std::uint64_t>{5'000'000'003, 5'000'000'005}));
-  EXPECT_EQ(fate(outcomes[0], 4), "foreign_file");
-  EXPECT_EQ(outcomes[1].removed, std::vector<std::uint64_t>{5'000'000'000});
+  const auto outcome = remove_provisioned(store_->stream(kStream));
+  const auto of_other = remove_provisioned(store_->stream(10001));
+  ASSERT_TRUE(outcome && of_other);
+  EXPECT_EQ(outcome->removed, (std::vector<std::uint64_t>{5'000'000'003, 5'000'000'005}));
+  EXPECT_EQ(fate(*outcome, 4), "foreign_file");
+  EXPECT_EQ(of_other->removed, std::vector<std::uint64_t>{5'000'000'000});
   EXPECT_TRUE(fs::exists(epoch(0) / "header.ring") && fs::exists(epoch(1) / "header.ring"));
   EXPECT_TRUE(fs::exists(epoch(4) / "notes.txt"));
   EXPECT_TRUE(fs::is_empty(stream_directory(10001)));
@@ -405,10 +406,12 @@ TEST_F(CollectEpochs, removing_at_the_end_survives_what_others_have_removed) {
   TP_REQ("D268");
   leave_epoch(*store_);
   fs::remove_all(user_directory());
-  const auto outcomes = remove_provisioned(*store_);
-  ASSERT_EQ(outcomes.size(), 1U);
-  EXPECT_EQ(outcomes[0].removed.size(), 1U);
-  EXPECT_TRUE(remove_provisioned(*store_).empty());
+  ManagedStream& stream = store_->stream(kStream);
+  const auto outcome = remove_provisioned(stream);
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->removed.size(), 1U);
+  EXPECT_FALSE(remove_provisioned(stream));
+  EXPECT_FALSE(remove_provisioned(store_->stream(10002)));
 }
 
 }  // namespace

@@ -129,7 +129,7 @@ class DriverOnHugetlbfs : public ::testing::Test {
 
 TEST_F(DriverOnHugetlbfs, provisions_locks_and_collects) {
   TP_REQ("D77", "D205", "D206", "D210", "D211", "D212");
-  EXPECT_TRUE(store_->hugepages_available());
+  EXPECT_TRUE(store_->pages().hugepages_available);
   ManagedStream& stream = store_->stream(kStream);
   for (const bool prefault : {true, false}) {
     const PolicySettings policies{.prefault_shm = prefault, .mlock_shm = true, .epoch_gc_keep = 1};

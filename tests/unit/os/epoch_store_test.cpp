@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <array>
+#include <cstdio>
 #include <fstream>
 #include <functional>
 
@@ -222,6 +224,119 @@ TEST_F(EpochStoreTest, a_directory_that_somebody_removed_is_made_anew_and_locked
   EXPECT_EQ(other->stream(kStream).open(Absent::kCreate).error().code, Errc::kAlreadyExists);
 }
 
+/// `2770 0:12345`.
+[[nodiscard]] std::string access_of(const fs::path& path) {
+  struct stat found {};
+  EXPECT_EQ(::lstat(path.c_str(), &found), 0) << path;
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%o %u:%u", found.st_mode & 07777, found.st_uid,
+                found.st_gid);
+  return text.data();
+}
+
+class SharedEpochStore : public EpochStoreTest {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) {
+      TP_SKIP_WITHOUT("root");
+    }
+  }
+  [[nodiscard]] std::unique_ptr<EpochStore> shared_store(StoreAccess access) const {
+    auto store = EpochStore::create(system_calls(), shm(), std::move(access));
+    EXPECT_TRUE(store.has_value());
+    return *std::move(store);
+  }
+};
+
+TEST_F(SharedEpochStore, gives_everything_to_the_group_of_the_driver) {
+  const auto store = shared_store({.group = 4242});
+  EXPECT_TRUE(provision(store->stream(kStream)).epoch.has_value());
+  for (const fs::path& level : {user_directory(), stream_directory().parent_path(),
+                                stream_directory(), stream_directory() / "5000000000"}) {
+    EXPECT_EQ(access_of(level), "2770 0:4242") << level;
+  }
+  EXPECT_EQ(access_of(stream_directory() / "5000000000/header.ring"), "660 0:4242");
+  EXPECT_EQ(access_of(stream_directory() / "5000000000/1.pool"), "660 0:4242");
+}
+
+TEST_F(SharedEpochStore, gives_a_stream_to_its_owner_and_shows_others_nothing_but_the_way) {
+  TP_REQ("D196", "D197");
+  const auto store = shared_store(
+      {.group = 4242, .streams = {{kStream, {.mode = 0640, .owner = 1001, .group = 500}}}});
+  EXPECT_TRUE(provision(store->stream(kStream)).epoch.has_value());
+  core::region::StreamGeometry other = test::small_geometry();
+  other.stream_id = 10001;
+  EXPECT_TRUE(provision(store->stream(10001), {}, {.geometry = other}).epoch.has_value());
+  EXPECT_EQ(access_of(user_directory()), "2771 0:4242");
+  EXPECT_EQ(access_of(stream_directory()), "2751 0:500");
+  EXPECT_EQ(access_of(stream_directory() / "5000000000"), "2751 0:500");
+  EXPECT_EQ(access_of(stream_directory() / "5000000000/header.ring"), "640 1001:500");
+  EXPECT_EQ(access_of(stream_directory() / "5000000000/1.pool"), "640 1001:500");
+  EXPECT_EQ(access_of(stream_directory(10001)), "2770 0:4242");
+  EXPECT_EQ(access_of(stream_directory(10001) / "5000000000/1.pool"), "660 0:4242");
+}
+
+TEST_F(SharedEpochStore, takes_away_what_an_earlier_configuration_had_given) {
+  {
+    const auto store = shared_store({.group = 4242});
+    EXPECT_TRUE(provision(store->stream(kStream)).epoch.has_value());
+  }
+  ASSERT_EQ(access_of(stream_directory()), "2770 0:4242");
+  const auto store = shared_store({.streams = {{kStream, {.mode = 0600, .group = 500}}}});
+  EXPECT_TRUE(provision(store->stream(kStream)).epoch.has_value());
+  EXPECT_EQ(access_of(stream_directory()), "700 0:500") << "nobody can put files there any more";
+  EXPECT_EQ(access_of(user_directory()), "2771 0:4242") << "shared with others: only widened";
+}
+
+TEST_F(SharedEpochStore, is_no_more_than_it_was_where_nobody_is_named) {
+  const auto store = shared_store({});
+  EXPECT_TRUE(provision(store->stream(kStream)).epoch.has_value());
+  EXPECT_EQ(access_of(user_directory()), "2770 0:0");
+  EXPECT_EQ(access_of(stream_directory() / "5000000000/1.pool"), "660 0:0");
+}
+
+TEST_F(EpochStoreTest, what_somebody_planted_where_the_base_directory_should_be_is_not_used) {
+  TP_REQ("W117", "D197");
+  const test::TemporaryDirectory elsewhere;
+  fs::create_symlink(base_ / "nowhere", base_ / "link to nothing");
+  EXPECT_EQ(refusal({.base_dir = base_ / "link to nothing"}), Errc::kInvalidArgument);
+  EXPECT_FALSE(fs::exists(base_ / "nowhere"));
+  ASSERT_EQ(::mkfifo((base_ / "fifo").c_str(), 0600), 0);
+  EXPECT_EQ(refusal({.base_dir = base_ / "fifo"}), Errc::kInvalidArgument);
+}
+
+TEST_F(EpochStoreTest,
+       a_base_directory_that_everybody_may_write_to_is_safe_only_with_a_sticky_bit) {
+  fs::permissions(base_.path(), fs::perms(01777));
+  EXPECT_FALSE(store_of(shm())->is_exposed());
+  fs::permissions(base_.path(), fs::perms(0777));
+  const auto store = store_of(shm());
+  EXPECT_TRUE(store->is_exposed());
+  // Even there nothing of somebody else's is used: it was exchanged, and it is not ours.
+  ASSERT_TRUE(provision(store->stream(kStream)).epoch.has_value());
+  const fs::path ours = user_directory();
+  fs::rename(ours, base_ / "away");
+  fs::create_directory_symlink(base_ / "away", ours);
+  EXPECT_EQ(expect_refused(*store).code, Errc::kPathRejected);
+  fs::remove(ours);
+  if (::geteuid() == 0) {
+    fs::create_directories(ours);
+    ASSERT_EQ(::chown(ours.c_str(), 12345, 12345), 0);
+    EXPECT_EQ(expect_refused(*store).code, Errc::kPathRejected);
+  }
+}
+
+TEST_F(EpochStoreTest, two_drivers_with_one_namespace_share_directories_but_no_stream) {
+  TP_REQ("D27", "D214");
+  const auto first = store_of(shm());
+  const auto second = store_of(shm());
+  ASSERT_TRUE(provision(first->stream(kStream)).epoch.has_value());
+  core::region::StreamGeometry other = test::small_geometry();
+  other.stream_id = 10001;
+  EXPECT_TRUE(provision(second->stream(10001), {}, {.geometry = other}).epoch.has_value());
+  EXPECT_EQ(expect_refused(*second).code, Errc::kAlreadyExists);
+}
+
 TEST_F(EpochStoreTest, the_streams_that_exist_are_those_with_a_directory) {
   TP_REQ("D230");
   const auto store = store_of(shm());
@@ -237,8 +352,9 @@ TEST_F(EpochStoreTest, the_streams_that_exist_are_those_with_a_directory) {
 }
 
 TEST_F(EpochStoreTest, hugepages_are_available_on_hugetlbfs_of_the_configured_page_size) {
-  TP_REQ("D210");
-  EXPECT_FALSE(store_of(shm())->hugepages_available());
+  TP_REQ("D210", "D62");
+  EXPECT_FALSE(store_of(shm())->pages().base_on_hugetlbfs);
+  EXPECT_FALSE(store_of(shm())->pages().hugepages_available);
   const struct {
     std::uint64_t block;
     std::optional<std::uint32_t> configured;
@@ -253,7 +369,9 @@ TEST_F(EpochStoreTest, hugepages_are_available_on_hugetlbfs_of_the_configured_pa
     calls.hugepage_bytes = block;
     ShmSettings settings = shm();
     settings.page_size_bytes = configured;
-    EXPECT_EQ(store_of(settings, calls)->hugepages_available(), available) << block;
+    const auto store = store_of(settings, calls);
+    EXPECT_EQ(store->pages().hugepages_available, available) << block;
+    EXPECT_TRUE(store->pages().base_on_hugetlbfs);
   }
 }
 

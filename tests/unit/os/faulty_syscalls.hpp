@@ -45,6 +45,9 @@ class FaultySyscalls : public Syscalls {
   int fchmod(int fd, mode_t mode) override {
     return refused("fchmod") ? -1 : real_.fchmod(fd, mode);
   }
+  int fchown(int fd, uid_t user, gid_t group) override {
+    return refused("fchown") ? -1 : real_.fchown(fd, user, group);
+  }
   int fallocate(int fd, off_t offset, off_t bytes) override {
     return refused("fallocate") ? -1 : real_.fallocate(fd, offset, bytes);
   }
@@ -71,6 +74,9 @@ class FaultySyscalls : public Syscalls {
   }
   int mlock(const void* address, std::size_t bytes) override {
     return refused("mlock") ? -1 : real_.mlock(address, bytes);
+  }
+  int bind_to_node(void* address, std::size_t bytes, std::uint32_t node) override {
+    return refused("mbind") ? -1 : real_.bind_to_node(address, bytes, node);
   }
   std::uint64_t memory_headroom() override { return real_.memory_headroom(); }
   int kill(pid_t pid, int signal) override {
