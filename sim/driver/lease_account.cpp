@@ -249,12 +249,12 @@ void LeaseAccount::removes(std::uint32_t stream_id, std::uint64_t epoch, bool wa
   }
 }
 
-void LeaseAccount::demand_tidiness(std::uint32_t stream_id) {
-  for (const std::uint64_t epoch : disk_->epochs(stream_id)) {
-    if (reason_to_stay(stream_id, epoch, false) == nullptr) {
-      fail("an epoch is left that nothing keeps", stream_id, epoch);
-    }
-  }
+std::vector<std::uint64_t> LeaseAccount::garbage(std::uint32_t stream_id) const {
+  std::vector<std::uint64_t> epochs = disk_->epochs(stream_id);
+  std::erase_if(epochs, [&](std::uint64_t epoch) {
+    return reason_to_stay(stream_id, epoch, false) != nullptr;
+  });
+  return epochs;
 }
 
 void LeaseAccount::refreshes(std::uint32_t stream_id, std::uint64_t epoch) {

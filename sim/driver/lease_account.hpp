@@ -71,8 +71,8 @@ class LeaseAccount {
   [[nodiscard]] std::uint64_t leases() const noexcept { return leases_issued_; }
   /// The client that holds the producer's lease; 0 for none.
   [[nodiscard]] std::uint32_t producer_of(std::uint32_t stream_id) const;
-  /// Everything that is left in the stream's directory has a reason to be there.
-  void demand_tidiness(std::uint32_t stream_id);
+  /// What is in the stream's directory without a reason to be there.
+  [[nodiscard]] std::vector<std::uint64_t> garbage(std::uint32_t stream_id) const;
 
  private:
   struct Held {

@@ -292,8 +292,8 @@ void World::heal() {
   replace_harmed_epochs();
 }
 
-/// Nothing but the next attach of a consumer makes a driver look for lost files (D69), so somebody
-/// has to make room for the next epoch: an operator.
+/// While there is a producer, nothing but the next attach of a consumer makes a driver look for
+/// lost files (D69), so somebody has to make room for the next epoch: an operator.
 void World::replace_harmed_epochs() {
   for (const std::uint32_t id : scenario().stream_ids) {
     const auto* const directory = environment_.disk.find(id, environment_.truth.current(id));
@@ -414,17 +414,36 @@ void World::demand_arrival() {
 }
 
 /// Nothing is left that nothing keeps, once everything is old enough and an operator has asked for
-/// a collection.
+/// a collection. What a lease let go meanwhile, since it was lost once more (see demand_flow), may
+/// have come too late for that one, but not for the next.
 void World::demand_tidiness() {
+  const Garbage late = garbage_after_collection();
+  if (late.empty()) {
+    return;
+  }
+  for (const auto& [stream_id, epoch] : garbage_after_collection()) {
+    if (late.contains({stream_id, epoch})) {
+      environment_.verdict.fail(Failure::kSafety, "stream " + std::to_string(stream_id) +
+                                                      ", epoch " + std::to_string(epoch) +
+                                                      ": an epoch is left that nothing keeps");
+    }
+  }
+}
+
+World::Garbage World::garbage_after_collection() {
+  Garbage garbage;
   stage_.run_for(scenario().settings.policies.gc_min_age() + milliseconds(200));
   if (verdict().failed() || !driver_->alive) {
-    return;
+    return garbage;
   }
   stage_.within(kDriver, [&](Actor&) { driver_->collect_all(); });
   stage_.run_for(milliseconds(500));
   for (const auto& stream : driver_->machine().snapshot().streams) {
-    environment_.account.demand_tidiness(stream.stream_id);
+    for (const std::uint64_t epoch : environment_.account.garbage(stream.stream_id)) {
+      garbage.emplace(stream.stream_id, epoch);
+    }
   }
+  return garbage;
 }
 
 void World::check_promises() {

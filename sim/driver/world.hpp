@@ -3,7 +3,9 @@
 // over.
 #pragma once
 
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "driver/consumer_actor.hpp"
@@ -60,6 +62,8 @@ class World final : public sim::World, private Stage::Script {
   void demand_no_loss(const std::vector<DataSide::Calm>& before);
   void demand_arrival();
   void demand_tidiness();
+  using Garbage = std::set<std::pair<std::uint32_t, std::uint64_t>>;  // stream, epoch
+  [[nodiscard]] Garbage garbage_after_collection();
   void check_promises();
   /// What does not work yet; empty when everything does.
   [[nodiscard]] std::string trouble() const;
