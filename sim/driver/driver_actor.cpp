@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <variant>
 
 namespace tensorpool::inline v0::sim::driver {
 
@@ -89,7 +91,7 @@ void DriverActor::bury() {
 
 bool DriverActor::has_ended() const {
   return machine_->state() == core_driver::DriverState::kStopped && notice_sent_ &&
-         machine_->jobs() == 0;
+         machine_->jobs() == 0 && !works_.removes();
 }
 
 Nanos DriverActor::mean_interval() const {
@@ -247,13 +249,9 @@ void DriverActor::carry_out_all(Nanos now) {
     if (replies_.empty()) {
       return;
     }
-    const auto reply = std::move(replies_.front());
+    const Verified reply = std::move(replies_.front());
     replies_.pop_front();
-    if (const auto* const verified = std::get_if<Verified>(&reply)) {
-      machine_->on_verified(verified->stream_id, verified->epoch, verified->files, now);
-    } else {
-      machine_->on_collected(std::get<core_driver::CollectOutcome>(reply));
-    }
+    machine_->on_verified(reply.stream_id, reply.epoch, reply.files, now);
   }
 }
 
@@ -326,21 +324,32 @@ void DriverActor::carry_out(const core_driver::CancelProvisioning& action, Nanos
 
 void DriverActor::carry_out(const core_driver::VerifyEpoch& action, Nanos) {
   const EpochId id{action.plan->stream_id(), action.plan->epoch()};
+  replies_.push_back({.stream_id = id.first, .epoch = id.second, .files = check_files(id)});
+}
+
+Status DriverActor::check_files(const EpochId& id) {
   const auto found = epochs_.find(id);
-  Status files = found == epochs_.end() ? Status(fail(Errc::kNotFound))
-                                        : world_->disk.check_files(*action.plan, *found->second);
+  Status files = found == epochs_.end()
+                     ? Status(fail(Errc::kNotFound))
+                     : world_->disk.check_files(world_->regions.at(id)->plan, *found->second);
   if (!files) {
     TP_MARK("files of the present epoch are gone");
   }
-  replies_.emplace_back(Verified{.stream_id = id.first, .epoch = id.second, .files = files});
+  return files;
 }
 
 void DriverActor::carry_out(const core_driver::RefreshActivity& action, Nanos now) {
-  const auto found = epochs_.find({action.stream_id, action.epoch});
-  if (found != epochs_.end()) {
-    world_->account.refreshes(action.stream_id, action.epoch);
-    found->second->refresh_activity(now);
+  const EpochId id{action.stream_id, action.epoch};
+  if (!epochs_.contains(id)) {
+    return;
   }
+  if (Status files = check_files(id); !files) {
+    TP_MARK("the driver finds by itself that files are gone");
+    replies_.push_back({.stream_id = id.first, .epoch = id.second, .files = std::move(files)});
+    return;
+  }
+  world_->account.refreshes(action.stream_id, action.epoch);
+  epochs_.at(id)->refresh_activity(now);
 }
 
 void DriverActor::carry_out(const core_driver::RetireEpoch& action, Nanos) {

@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <utility>
-#include <variant>
 
 #include "core/driver/driver_machine.hpp"
 #include "core/driver/send_queue.hpp"
@@ -82,6 +81,7 @@ class DriverActor final : public Actor {
   void carry_out(const core::driver::ForgetStream&, Nanos) {}  // no directory is held here
   void carry_out(const core::driver::RemoveOwnEpochs& action, Nanos now);
 
+  [[nodiscard]] Status check_files(const EpochId& id);
   [[nodiscard]] layout::ShmAttachResponse grant_of_nobody(const layout::ShmAttachRequest& request);
   void send(ControlMessage message, Nanos now);
   void flush(Nanos now);
@@ -105,7 +105,7 @@ class DriverActor final : public Actor {
   std::optional<Queue> answers_;
   std::optional<Queue> announces_;
   std::map<EpochId, std::shared_ptr<SimMapping>> epochs_;
-  std::deque<std::variant<Verified, core::driver::CollectOutcome>> replies_;
+  std::deque<Verified> replies_;
   bool notice_sent_ = false;
   bool in_duty_ = false;
   bool in_jobs_ = false;

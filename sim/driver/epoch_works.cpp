@@ -58,8 +58,10 @@ void EpochWorks::cancel_now(std::uint32_t stream_id) {
 void EpochWorks::make_space_now(std::uint32_t stream_id,
                                 const std::vector<CollectRequest>& requests) {
   for (const CollectRequest& request : requests) {
-    const bool other_job = request.stream_id != stream_id && is_busy(request.stream_id);
-    if (other_job || bug == PlantedBug::kNeverCollects) {
+    const bool under_way = std::any_of(jobs_.begin(), jobs_.end(), [&](const Job& job) {
+      return job.work.stream_id() == request.stream_id && !job.waits_for_space;
+    });
+    if (under_way || bug == PlantedBug::kNeverCollects) {
       continue;
     }
     TP_MARK("a collection makes space for a provisioning");
@@ -125,8 +127,12 @@ bool EpochWorks::begin_next_task() {
                                   .collects = world_->scenario.settings.policies.epoch_gc_enabled,
                                   .early = bug == PlantedBug::kEarlyEpoch,
                                   .same_epoch = bug == PlantedBug::kSameEpoch})});
-    } else if (auto outcome = collect_now(std::get<CollectRequest>(next.what), false)) {
-      results_.emplace_back(*std::move(outcome));
+    } else if (const auto* const collect = std::get_if<CollectRequest>(&next.what)) {
+      if (auto outcome = collect_now(*collect, false)) {
+        results_.emplace_back(*std::move(outcome));
+      }
+    } else {
+      remove_own_now(next.stream_id);
     }
     return true;
   }
@@ -139,7 +145,7 @@ void EpochWorks::advance(std::list<Job>::iterator job) {
   if (step == Step::kDone) {
     const auto& outcome = job->work.outcome();
     if (outcome.regions) {
-      own_.insert({outcome.stream_id, outcome.regions->epoch()});
+      own_[outcome.stream_id].insert(outcome.regions->epoch());
     }
     results_.emplace_back(Provisioned{.outcome = outcome, .epoch = job->work.epoch()});
     jobs_.erase(job);
@@ -234,7 +240,18 @@ Status EpochWorks::remove(std::uint32_t stream_id, std::uint64_t epoch) {
 }
 
 void EpochWorks::remove_own_epochs() {
-  for (const auto& [stream_id, epoch] : own_) {
+  for (const auto& [stream_id, epochs] : own_) {
+    tasks_.push_back({.stream_id = stream_id, .what = RemoveOwn{}});
+  }
+}
+
+bool EpochWorks::removes() const {
+  return std::any_of(tasks_.begin(), tasks_.end(),
+                     [](const Task& task) { return std::holds_alternative<RemoveOwn>(task.what); });
+}
+
+void EpochWorks::remove_own_now(std::uint32_t stream_id) {
+  for (const std::uint64_t epoch : own_.at(stream_id)) {
     TP_MARK("epochs are removed on exit");
     static_cast<void>(remove(stream_id, epoch));
   }

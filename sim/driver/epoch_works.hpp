@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <list>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -52,8 +53,10 @@ class EpochWorks {
   void make_space(std::uint32_t stream_id, std::vector<core::driver::CollectRequest> requests) {
     spaces_.emplace_back(stream_id, std::move(requests));
   }
-  /// D268, at once.
+  /// D268, a job for each stream.
   void remove_own_epochs();
+  /// Some of them are left.
+  [[nodiscard]] bool removes() const;
 
   /// One piece of one job. False when there is nothing to do, or the disk takes its time.
   bool step();
@@ -62,9 +65,10 @@ class EpochWorks {
   PlantedBug bug = PlantedBug::kNone;
 
  private:
+  struct RemoveOwn {};
   struct Task {
     std::uint32_t stream_id = 0;
-    std::variant<core::driver::ProvisionRequest, core::driver::CollectRequest> what;
+    std::variant<core::driver::ProvisionRequest, core::driver::CollectRequest, RemoveOwn> what;
   };
   struct Job {
     ProvisionWork work;
@@ -83,6 +87,7 @@ class EpochWorks {
       std::uint32_t stream_id, std::uint64_t epoch, const std::vector<std::uint64_t>& existing,
       const core::driver::CollectRequest& request, bool for_space);
   [[nodiscard]] Status remove(std::uint32_t stream_id, std::uint64_t epoch);
+  void remove_own_now(std::uint32_t stream_id);
 
   Environment* world_;
   base::Random random_;
@@ -92,7 +97,7 @@ class EpochWorks {
   std::vector<std::pair<std::uint32_t, std::vector<core::driver::CollectRequest>>> spaces_;
   std::list<Job> jobs_;
   std::deque<WorkResult> results_;
-  std::set<std::pair<std::uint32_t, std::uint64_t>> own_;  ///< provisioned in this life
+  std::map<std::uint32_t, std::set<std::uint64_t>> own_;  ///< provisioned in this life
   Nanos next_at_{};
 };
 
