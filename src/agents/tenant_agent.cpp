@@ -174,7 +174,9 @@ Status TenantAgent::map(const core::region::MappingPlan& plan) {
 void TenantAgent::unmap() {
   candidate_.reset();
   if (present_) {
+    shared_.standing.set(AttachState::kBackoff);  // before publish can say that the lease is lost
     (*present_)->set_deadline(Nanos::min());
+    shared_.lost_one.store(true, std::memory_order_relaxed);
     shared_.epochs.offer(nullptr);
     present_.reset();
   }

@@ -54,6 +54,8 @@ class Standing {
 struct TenantShared {
   bus::Handoff<detail::WrittenRef> epochs;  ///< current(): the producer's thread
   std::atomic<std::uint32_t> stream_id{0};  ///< 0 while it is being asked for; stands alone
+  /// A lease was lost, perhaps before the producer's thread ever saw its epoch; stands alone.
+  std::atomic<bool> lost_one{false};
   Standing standing;
 };
 

@@ -230,7 +230,6 @@ inline void ProducerCore::take_offered() noexcept {
   if (present_ != nullptr) {
     present_->retain();
     present_->writer.counters() = kept_;
-    was_attached_ = true;
   }
   writable_ = loss_untold_ ? nullptr : present_;
 }
@@ -243,7 +242,8 @@ inline void ProducerCore::take_offered() noexcept {
   }
   loss_untold_ = false;
   writable_ = present_;
-  return was_attached_ ? PublishStatus::kLeaseLost : PublishStatus::kNotAttached;
+  return shared_.lost_one.load(std::memory_order_relaxed) ? PublishStatus::kLeaseLost
+                                                          : PublishStatus::kNotAttached;
 }
 
 /// `timestamp_ns` of the frame, and a time that is late enough to tell whether the lease still

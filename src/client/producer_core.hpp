@@ -83,10 +83,9 @@ class ProducerCore {
   WrittenEpoch* present_ = nullptr;   ///< taken; we are a holder
   WrittenEpoch* writable_ = nullptr;  ///< `present_`, unless a loss has not been told yet
   WrittenEpoch* left_ = nullptr;      ///< list of those with open claims; we are a holder of each
-  bool was_attached_ = false;
-  bool lapse_told_ = false;     ///< of the present epoch
-  bool loss_untold_ = false;    ///< of the epoch before it
-  ProducerCounters kept_ = {};  ///< while there is no epoch
+  bool lapse_told_ = false;           ///< of the present epoch
+  bool loss_untold_ = false;          ///< of the epoch before it
+  ProducerCounters kept_ = {};        ///< while there is no epoch
 
   std::unique_ptr<agents::OwnerAgent> owner_;    // standalone; null once closed
   std::unique_ptr<agents::TenantAgent> tenant_;  // under a driver; null once closed

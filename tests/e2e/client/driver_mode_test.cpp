@@ -140,7 +140,7 @@ TEST_F(DriverMode, a_second_producer_is_refused_with_the_drivers_words_until_the
 }
 
 TEST_F(DriverMode, a_revoked_producer_is_told_once_and_goes_on_in_a_new_epoch) {
-  TP_REQ("D145", "D155", "D168", "D193", "D314");
+  TP_REQ("D145", "D155", "D168", "D193", "D314", "D306");
   const Driver driver = start_driver();
   Client client = attach_client();
   ProducerLog events;
@@ -256,7 +256,7 @@ TEST_F(DriverMode, a_consumer_that_lost_its_own_lease_says_so_and_attaches_again
 }
 
 TEST_F(DriverMode, what_is_destroyed_gives_its_lease_back_at_once) {
-  TP_REQ("D166");
+  TP_REQ("D166", "D306");
   const Driver driver = start_driver();  // leases of a minute
   Client client = attach_client();
   {
@@ -323,7 +323,7 @@ TEST_F(DriverMode, a_driver_that_ends_takes_the_leases_with_it) {
 }
 
 TEST_F(DriverMode, everything_is_in_one_process_with_an_embedded_driver) {
-  TP_REQ("D278", "D281", "D282");
+  TP_REQ("D278", "D281", "D282", "D279", "D280");
   std::ofstream(scratch_.path() + "/driver.toml") << configuration();
   const std::string uri = "tensorpool:embedded?aeron-dir=" + options().aeron_dir +
                           "|config=" + scratch_.path() +
