@@ -244,6 +244,10 @@ void DriverAgent::carry_out(const KeeperAction& action, Nanos) {
 
 void DriverAgent::on_ended(const Outgoing& message, core_driver::Ending ending) {
   notice_sent_ = notice_sent_ || message.kind == core_driver::MessageKind::kShutdown;
+  if (message.kind == core_driver::MessageKind::kLeaseRevoked &&
+      ending != core_driver::Ending::kPublished) {
+    machine_->on_notice_unheard(message.lease_id);
+  }
   if (telemetry_.enabled() && ending == core_driver::Ending::kPublished) {
     measure(message);
   }

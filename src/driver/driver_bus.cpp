@@ -84,7 +84,10 @@ void DriverBus::send(const layout::ShmDetachResponse& message, Nanos received_at
 void DriverBus::send(const layout::ShmLeaseRevoked& message, std::optional<Nanos> expiry,
                      Nanos now) {
   send(answers_,
-       {.kind = core_driver::kind_of(message), .stream_id = message.stream_id, .since = expiry},
+       {.kind = core_driver::kind_of(message),
+        .stream_id = message.stream_id,
+        .since = expiry,
+        .lease_id = message.lease_id},
        message, now);
 }
 

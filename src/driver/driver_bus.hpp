@@ -35,6 +35,7 @@ struct Outgoing {
   /// What its delay is counted from: of answers when the request came, of EXPIRED notices the
   /// expiry.
   std::optional<Nanos> since{};
+  std::uint64_t lease_id = 0;  ///< of lease notices
 };
 
 class DriverBus {

@@ -121,6 +121,10 @@ class DriverMachine {
 
   // -- Time --------------------------------------------------------------------------------------
 
+  /// A ShmLeaseRevoked could not be sent, or nobody was there to hear it (D23). It is not repeated,
+  /// unless its client goes on to keep a lease alive that never was.
+  void on_notice_unheard(std::uint64_t lease_id) noexcept { unknown_leases_.forget(lease_id); }
+
   /// The expiry check. Once in every duty cycle, at least every 100 ms, after the control
   /// subscription was polled until it gave no fragment or 4096 were handled (D136, D138).
   void on_inputs_drained(Nanos now);

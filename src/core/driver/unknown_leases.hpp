@@ -3,7 +3,8 @@
 //
 // One notice for each lease id among the last kRemembered, and at most kPerSecond: whoever invents
 // lease ids cannot crowd out the driver's other messages. A client that had to go without hears at
-// its next keepalive. Never allocates.
+// its next keepalive; so does one whose notice came to nobody, as when it is the first thing that a
+// driver says, and its publication not yet connected. Never allocates.
 //
 // Thread contract: one thread at a time; `now` never decreases. Spec: §2.10 (D157, D158).
 #pragma once
@@ -12,6 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "tensorpool/types/time.hpp"
 
@@ -24,8 +26,7 @@ class UnknownLeases {
 
   /// Whether a notice for `lease_id` is to be sent now; it is remembered if so.
   [[nodiscard]] bool admit(std::uint64_t lease_id, Nanos now) noexcept {
-    const auto end = told_.begin() + static_cast<std::ptrdiff_t>(size_);
-    if (std::find(told_.begin(), end, lease_id) != end) {
+    if (std::find(told_.begin(), told_.end(), lease_id) != told_.end()) {
       return false;
     }
     if (now - window_start_ >= std::chrono::seconds(1)) {
@@ -38,14 +39,18 @@ class UnknownLeases {
     ++sent_in_window_;
     told_[next_] = lease_id;
     next_ = (next_ + 1) % kRemembered;
-    size_ = std::min(size_ + 1, kRemembered);
     return true;
+  }
+  /// The notice for this lease was not sent after all.
+  void forget(std::uint64_t lease_id) noexcept {
+    if (const auto told = std::find(told_.begin(), told_.end(), lease_id); told != told_.end()) {
+      told->reset();
+    }
   }
 
  private:
-  std::array<std::uint64_t, kRemembered> told_{};
+  std::array<std::optional<std::uint64_t>, kRemembered> told_{};
   std::size_t next_ = 0;
-  std::size_t size_ = 0;
   Nanos window_start_{};
   std::uint32_t sent_in_window_ = 0;
 };

@@ -194,6 +194,18 @@ TEST(Lease, orphans_of_an_earlier_life_are_told_once) {
   EXPECT_EQ(world.counters().keepalive_rejects, 2U);
 }
 
+TEST(Lease, orphans_whose_notice_nobody_heard_are_told_again) {
+  TP_REQ("D157", "D158");
+  DriverWorld world;
+  const layout::ShmLeaseKeepalive orphan{
+      .lease_id = 99, .stream_id = kStaticStream, .client_id = 7, .role = Role::kConsumer};
+  world.keep_alive(orphan);
+  world.sut.on_notice_unheard(99);
+  world.keep_alive(orphan);
+  world.keep_alive(orphan);
+  EXPECT_EQ(world.order(), "LL");
+}
+
 TEST(Lease, foreign_keepalives_are_told_nothing_where_that_could_do_harm) {
   TP_REQ("D157");
   DriverWorld world;

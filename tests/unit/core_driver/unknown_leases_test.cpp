@@ -34,6 +34,18 @@ TEST(UnknownLeases, the_last_1024_are_remembered) {
   EXPECT_TRUE(sut.admit(1, now)) << "the oldest has made room";
 }
 
+TEST(UnknownLeases, one_whose_notice_came_to_nobody_is_told_again) {
+  TP_REQ("D158");
+  UnknownLeases sut;
+  EXPECT_TRUE(sut.admit(5, kStart));
+  EXPECT_TRUE(sut.admit(6, kStart));
+  sut.forget(5);
+  sut.forget(7);
+  EXPECT_TRUE(sut.admit(5, kStart));
+  EXPECT_FALSE(sut.admit(5, kStart));
+  EXPECT_FALSE(sut.admit(6, kStart));
+}
+
 TEST(UnknownLeases, inventing_ids_does_not_flood_the_control_stream) {
   UnknownLeases sut;
   std::uint64_t told = 0;
