@@ -94,7 +94,7 @@ TEST_F(LostTenant, that_is_killed_is_followed_by_the_next_one_and_its_consumer_b
 }
 
 TEST_F(LostTenant, and_its_consumer_outlive_a_killed_driver_without_being_started_again) {
-  TP_REQ("D272", "D273");
+  TP_REQ("D272", "D273", "D132");
   start_consumer();
   ChildProcess producer = start_producer();
   ASSERT_TRUE(follows_beyond(0));

@@ -10,7 +10,7 @@ class DataPath : public DriverTest, public ::testing::WithParamInterface<const c
 INSTANTIATE_TEST_SUITE_P(Both, DataPath, ::testing::Values("standalone", "driver"));
 
 TEST_P(DataPath, allocates_nothing_calls_nothing_and_faults_no_page_after_the_first_lap) {
-  TP_REQ("W275");
+  TP_REQ("W275", "D342");
   const Driver host = start_driver();  // and the media driver
   ChildProcess peer(TP_QUIET_PEER, {options().aeron_dir, scratch_.path(), GetParam()});
   const auto report = peer.read<QuietReport>();

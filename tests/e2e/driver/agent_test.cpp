@@ -87,6 +87,22 @@ TEST_F(DriverAgentTest, a_producer_that_gets_no_epoch_takes_none_from_consumers)
   EXPECT_EQ(footprint(), there);
 }
 
+TEST_F(DriverAgentTest, ends_leases_in_a_cycle_in_which_nobody_says_anything) {
+  TP_REQ("D138");
+  settings_.policies.lease_keepalive_interval = std::chrono::milliseconds(20);
+  start();
+  const auto consumer = attach(Role::kConsumer);
+  ASSERT_TRUE(consumer->attached());
+  const Nanos expiry = sut_->snapshot().leases.front().expiry;
+  ASSERT_TRUE(eventually([&] {  // of the driver alone: the client stands still
+    const Nanos now = clock_.mono();
+    sut_->do_work(now);
+    EXPECT_EQ(sut_->snapshot().leases.empty(), now > expiry);
+    return now > expiry;
+  }));
+  EXPECT_TRUE(until([&] { return consumer->report->kind == Attempt::Report::Kind::kLost; }));
+}
+
 TEST_F(DriverAgentTest, lives_on_when_somebody_cuts_its_files_off) {
   settings_.policies.announce_period = std::chrono::milliseconds(20);
   start();

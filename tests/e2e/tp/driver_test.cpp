@@ -344,6 +344,7 @@ TEST_F(TpDriver, shows_its_configuration_to_those_who_ask) {
 }
 
 TEST_F(TpDriver, is_alone_on_its_control_endpoint) {
+  TP_REQ("D26");
   const auto driver = up();
   const auto second = start({"up", "--config", path("driver.toml")});
   EXPECT_EQ(second->wait(), 1);

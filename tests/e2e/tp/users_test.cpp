@@ -194,6 +194,7 @@ TEST_F(TpUsers, get_nothing_that_nobody_has_configured) {
 }
 
 TEST_F(TpUsers, that_do_not_exist_keep_the_driver_from_starting) {
+  TP_REQ("D330");
   for (const auto& [access, group, key] :
        {std::tuple("", "no-such-group", "driver.group"),
         std::tuple("owner = \"no-such-user\"\n", "4242", "streams.cam.owner"),

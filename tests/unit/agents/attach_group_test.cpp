@@ -225,7 +225,7 @@ TEST_F(AttachGroupTest, tries_a_keepalive_that_finds_no_room_again_in_every_cycl
 }
 
 TEST_F(AttachGroupTest, takes_announces_of_its_own_stream_as_signs_of_life) {
-  TP_REQ("D275");
+  TP_REQ("D275", "D276");
   const auto heard = attach(1, 71);
   const auto silent = attach(2, 72);
   for (int second = 0; second < 5; ++second) {

@@ -77,7 +77,7 @@ const Fault kFaults[] = {
 };
 
 TEST(AttachChecks, a_response_without_fault_names_the_lease_and_what_to_map) {
-  TP_REQ("D110", "D111", "D112", "D113", "D114", "D115", "D116", "D117", "D118", "D119");
+  TP_REQ("D110", "D111", "D112", "D113", "D114", "D115", "D116", "D117", "D118", "D119", "D31");
   const GoodResponse response;
   const auto grant = check_attach_response(response.message, kRequest);
   ASSERT_TRUE(grant);

@@ -75,7 +75,7 @@ TEST(Announcer, a_newcomer_brings_the_announce_forward_by_at_most_one_per_100_ms
 }
 
 TEST(Announcer, a_producer_under_a_driver_does_not_announce_regions) {
-  TP_REQ("W205");
+  TP_REQ("W205", "D37");
   const Announcer sut({.announces_regions = false}, kStart);
   EXPECT_FALSE(sut.poll(kStart).announce);
   EXPECT_TRUE(sut.poll(kStart).refresh_activity);

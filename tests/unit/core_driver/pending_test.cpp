@@ -353,6 +353,7 @@ TEST_F(SlowJobs, lost_files_while_a_producer_waits_end_the_old_epoch_at_once) {
 }
 
 TEST_F(SlowJobs, waiting_attaches_are_bounded) {
+  TP_REQ("D67");
   Request flood = consumer(0);
   for (std::uint32_t client = 1; client <= core::driver::PendingAttaches::kMax; ++client) {
     flood.client_id = client;
