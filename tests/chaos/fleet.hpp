@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "admin/request.hpp"
 #include "chaos/observer.hpp"
@@ -34,7 +35,8 @@ class Fleet {
  public:
   using Clock = std::chrono::steady_clock;
 
-  explicit Fleet(Pace pace);
+  /// `policies`: lines of configuration besides the usual ones.
+  explicit Fleet(Pace pace, std::string_view policies = {});
 
   /// Lets the first process of `role` die at this point.
   void doom(Role role, std::string point);
@@ -74,7 +76,8 @@ class Fleet {
   void tp(const test::Arguments& arguments);
 
   [[nodiscard]] Observer& observer() noexcept { return *observer_; }
-  /// Ends the processes in order; those that were not killed have to end with 0.
+  /// Ends the processes in order. Each has to end with 0; a consumer that has just begun may have
+  /// got nothing yet.
   void finish();
   /// Whatever is left in the directory of the regions that should not be.
   [[nodiscard]] std::string litter() const;

@@ -4,18 +4,14 @@
 // collection, shutdown, restart. The doomed process dies on the way; as with a service manager,
 // whoever ends is started anew. In the end frames flow, everybody holds a lease, the name has its
 // number, nothing is torn, every number is accounted for, and nothing lies about.
-//
-// TENSORPOOL_CHAOS_TABLE=FILE collects a line of JSON per run, for docs/guide/when-x-dies.md.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
-#include <fstream>
-#include <iostream>
 #include <sstream>
 
 #include "chaos/fleet.hpp"
+#include "chaos/table.hpp"
 #include "support/requirement.hpp"
 
 namespace tensorpool::chaos {
@@ -23,9 +19,14 @@ namespace {
 
 using test::Arguments;
 
-[[nodiscard]] std::int64_t ms(std::chrono::steady_clock::duration duration) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+/// Of all runs of this program.
+[[nodiscard]] Table& table() {
+  static Table kills("kills");
+  return kills;
 }
+
+/// A death is found out about this long after it happened, at most.
+constexpr auto kUnseen = std::chrono::milliseconds(20);
 
 /// What happens to a stream, one after the other; calls `between` in between.
 template <class Between>
@@ -48,28 +49,12 @@ void live(Fleet& fleet, Between&& between) {
   between("the driver is restarted");
 }
 
-[[nodiscard]] const char* table_file() {
-  return std::getenv("TENSORPOOL_CHAOS_TABLE");
-}
-
-void begin_table() {
-  if (table_file() != nullptr) {
-    std::ofstream(table_file(), std::ios::trunc);
+/// What has the driver of this life come to a point at all.
+[[nodiscard]] std::string_view policies_for(std::string_view point) {
+  if (point == "driver.provision.sparse") {
+    return "prefault_shm = false";
   }
-}
-
-void note(const std::string& point, Role victim, std::chrono::steady_clock::duration back,
-          const Observer::Findings& findings) {
-  if (table_file() == nullptr) {
-    return;
-  }
-  const nlohmann::json line = {{"v", 1},
-                               {"point", point},
-                               {"victim", name_of(victim)},
-                               {"back_ms", ms(back)},
-                               {"silence_ms", ms(findings.silence)},
-                               {"readers_are_told", findings.told}};
-  std::ofstream(table_file(), std::ios::app) << line.dump() << "\n";
+  return point == "driver.shutdown.files" ? "cleanup_shm_on_exit = true" : "";
 }
 
 class Killed : public ::testing::Test {
@@ -81,7 +66,7 @@ class Killed : public ::testing::Test {
 
   void TestBody() override {
     TP_REQ("D139");
-    Fleet fleet(Pace::kQuick);
+    Fleet fleet(Pace::kQuick, policies_for(point_));
     arrange(fleet);
     Fleet::Clock::duration back{};
     bool alive = true;
@@ -95,13 +80,15 @@ class Killed : public ::testing::Test {
       }
     });
     ASSERT_TRUE(fleet.died_at()) << point_ << " was never visited";
+    const Observer::Noticed noticed =
+        fleet.observer().noticed(*fleet.died_at() - kUnseen, *fleet.died_at() + back);
     const Observer::Findings findings = fleet.observer().finish();
     EXPECT_EQ(findings.torn, 0U);
     EXPECT_EQ(findings.backwards, 0U);
     EXPECT_EQ(findings.unbalanced, 0U);
     fleet.finish();
     EXPECT_EQ(fleet.litter(), "");
-    note(point_, victim_, back, findings);
+    table().add(victim_, point_, back, noticed);
   }
 
  private:
@@ -143,9 +130,8 @@ class KilledAfter : public Killed {
 
 /// Points on ways that this life does not take.
 constexpr std::string_view kElsewhere[] = {
-    "producer.claim.taken",     // tp pub copies
-    "driver.provision.sparse",  // without prefault
-    "driver.shutdown.judged",   // asked for with a token, on the control stream
+    "producer.claim.taken",    // tp pub copies
+    "driver.shutdown.judged",  // asked for with a token, on the control stream
 };
 
 template <class Test>
@@ -183,7 +169,6 @@ void add_all() {
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
-  tensorpool::chaos::begin_table();
   tensorpool::chaos::add_all();
   return RUN_ALL_TESTS();
 }

@@ -9,6 +9,7 @@ namespace tensorpool::chaos {
 namespace {
 
 constexpr auto kRest = std::chrono::microseconds(100);
+constexpr auto kPause = std::chrono::milliseconds(10);  // shorter ones are not worth a note
 
 [[nodiscard]] std::string text_of(const ConsumerEvent& event) {
   using Kind = ConsumerEvent::Kind;
@@ -67,10 +68,26 @@ Observer::Findings Observer::finish() {
     thread_.join();
   }
   client_.reset();
-  const std::lock_guard lock(mutex_);
   findings_.frames = frames_;
-  findings_.told = told_;
   return findings_;
+}
+
+Observer::Noticed Observer::noticed(Clock::time_point from, Clock::time_point to) {
+  Noticed noticed;
+  const std::lock_guard lock(mutex_);
+  for (const Pause& pause : pauses_) {
+    if (pause.end >= from && pause.end <= to) {
+      noticed.silence = std::max(noticed.silence, pause.span);
+    }
+  }
+  for (const Told& told : told_) {
+    const bool is_new =
+        std::find(noticed.told.begin(), noticed.told.end(), told.text) == noticed.told.end();
+    if (told.at >= from && told.at <= to && is_new) {
+      noticed.told.push_back(told.text);
+    }
+  }
+  return noticed;
 }
 
 void Observer::run(Consumer consumer) {
@@ -90,8 +107,9 @@ void Observer::take(const FrameView& frame) {
                      apps::RampCheck::Verdict::kRight;
   findings_.torn += !right && frame.still_valid() ? 1U : 0U;
   const Clock::time_point now = Clock::now();
-  if (frames_ != 0) {
-    findings_.silence = std::max(findings_.silence, now - last_frame_at_.load());
+  if (frames_ != 0 && now - last_frame_at_.load() >= kPause) {
+    const std::lock_guard lock(mutex_);
+    pauses_.push_back({.end = now, .span = now - last_frame_at_.load()});
   }
   last_frame_at_ = now;
   last_seq_ = frame.seq();
@@ -101,9 +119,9 @@ void Observer::take(const FrameView& frame) {
 
 void Observer::hear(const ConsumerEvent& event) {
   std::string text = text_of(event);
-  const std::lock_guard lock(mutex_);
-  if (!text.empty() && std::find(told_.begin(), told_.end(), text) == told_.end()) {
-    told_.push_back(std::move(text));
+  if (!text.empty()) {
+    const std::lock_guard lock(mutex_);
+    told_.push_back({.at = Clock::now(), .text = std::move(text)});
   }
 }
 

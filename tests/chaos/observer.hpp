@@ -34,22 +34,38 @@ class Observer {
 
   struct Findings {
     std::uint64_t frames = 0;
-    std::uint64_t torn = 0;         ///< valid after use, and not the ramp of its number
-    std::uint64_t backwards = 0;    ///< an epoch or a number that is not above the one before
-    std::uint64_t unbalanced = 0;   ///< polls after which the accounting identity did not hold
-    Clock::duration silence{};      ///< the longest pause between two frames
-    std::vector<std::string> told;  ///< what the library told, without repetitions
+    std::uint64_t torn = 0;        ///< valid after use, and not the ramp of its number
+    std::uint64_t backwards = 0;   ///< an epoch or a number that is not above the one before
+    std::uint64_t unbalanced = 0;  ///< polls after which the accounting identity did not hold
   };
   /// Ends it.
   [[nodiscard]] Findings finish();
+
+  /// What readers noticed of something that happened to others.
+  struct Noticed {
+    Clock::duration silence{};      ///< the longest pause between two frames
+    std::vector<std::string> told;  ///< what the library told, without repetitions
+  };
+  /// What ended, or was told, in this span.
+  [[nodiscard]] Noticed noticed(Clock::time_point from, Clock::time_point to);
 
  private:
   void run(Consumer consumer);
   void take(const FrameView& frame);
   void hear(const ConsumerEvent& event);
 
+  struct Pause {
+    Clock::time_point end;
+    Clock::duration span{};
+  };
+  struct Told {
+    Clock::time_point at;
+    std::string text;
+  };
+
   std::mutex mutex_;
-  std::vector<std::string> told_;
+  std::vector<Pause> pauses_;
+  std::vector<Told> told_;
   std::atomic<std::uint64_t> epoch_{0};
   std::atomic<std::uint64_t> frames_{0};
   std::atomic<Clock::time_point> last_frame_at_{Clock::time_point{}};

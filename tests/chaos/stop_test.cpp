@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "chaos/fleet.hpp"
+#include "chaos/table.hpp"
 #include "support/requirement.hpp"
 
 namespace tensorpool::chaos {
@@ -18,6 +19,12 @@ constexpr seconds kLease{3};
 constexpr seconds kAeron{10};
 constexpr seconds kBackWithin = 2 * kAeron;
 
+/// Of all runs of this program.
+[[nodiscard]] Table& table() {
+  static Table stops("stops");
+  return stops;
+}
+
 class Stopped : public ::testing::TestWithParam<std::tuple<Role, int>> {};
 
 TEST_P(Stopped, goes_on) {
@@ -28,12 +35,14 @@ TEST_P(Stopped, goes_on) {
   ASSERT_TRUE(fleet.flows());
   const std::uint64_t epoch = fleet.observer().epoch();
   const pid_t pid = fleet.process(role)->pid();
+  const auto stopped = Fleet::Clock::now();
   fleet.process(role)->stop();
   std::this_thread::sleep_for(seconds(for_seconds));  // the input of this test
   fleet.send(role, SIGCONT);
   const auto resumed = Fleet::Clock::now();
   ASSERT_TRUE(fleet.flows());
-  const auto back = Fleet::Clock::now() - resumed;
+  const auto back_at = Fleet::Clock::now();
+  const auto back = back_at - resumed;
   EXPECT_LT(back, kBackWithin);
   if (role == Role::kProducer && seconds(for_seconds) > kLease) {
     EXPECT_GT(fleet.observer().epoch(), epoch) << "a producer writes on without a lease";
@@ -44,20 +53,15 @@ TEST_P(Stopped, goes_on) {
   if (role == Role::kProducer || role == Role::kConsumer) {
     EXPECT_EQ(fleet.process(role)->pid(), pid) << "it did not live through being stopped";
   }
+  const Observer::Noticed noticed = fleet.observer().noticed(stopped, back_at);
   const Observer::Findings findings = fleet.observer().finish();
   EXPECT_EQ(findings.torn, 0U);
   EXPECT_EQ(findings.backwards, 0U);
   EXPECT_EQ(findings.unbalanced, 0U);
   if (role == Role::kConsumer) {
-    EXPECT_LT(findings.silence, seconds(1)) << "a stopped reader cost another one frames";
+    EXPECT_LT(noticed.silence, seconds(1)) << "a stopped reader cost another one frames";
   }
-  std::string told;
-  for (const std::string& each : findings.told) {
-    told += (told.empty() ? "" : ", ") + each;
-  }
-  std::printf("| %s | %d s | %.1f s | %.1f s | %s |\n", std::string(name_of(role)).c_str(),
-              for_seconds, std::chrono::duration<double>(findings.silence).count(),
-              std::chrono::duration<double>(back).count(), told.c_str());
+  table().add(role, std::to_string(for_seconds) + " s", back, noticed);
   fleet.finish();
 }
 
