@@ -169,9 +169,9 @@ class TENSORPOOL_EXPORT Producer {
   ~Producer();
 
   /// Waits until frames can be published: at once in standalone mode. Errors: kTimeout, or why
-  /// there is no lease where that is known, in the driver's words (kAlreadyExists: somebody else
-  /// publishes); at once where it is not tried again. With Threading::kInvoked it does the control
-  /// work meanwhile.
+  /// there is no lease where that is known, in the driver's words (kAttachRefused, where
+  /// somebody else publishes; kLeaseLost); at once where it is not tried again. With
+  /// Threading::kInvoked it does the control work meanwhile.
   [[nodiscard]] Status wait_attached(Nanos patience);
   /// kAttached in standalone mode.
   [[nodiscard]] AttachState attach_state() const noexcept;

@@ -9,10 +9,8 @@ namespace {
       return Errc::kUnsupportedVersion;
     case layout::ResponseCode::kInvalidParams:
       return Errc::kInvalidArgument;
-    case layout::ResponseCode::kInternalError:
-      return Errc::kOsFailure;
     default:
-      return Errc::kAlreadyExists;  // REJECTED: somebody else holds what was asked for
+      return Errc::kAttachRefused;  // REJECTED, INTERNAL_ERROR: another attempt may succeed
   }
 }
 
@@ -28,9 +26,9 @@ Error error_of(const core::attach::AttachReport& report, std::string_view text) 
     case Kind::kTimedOut:
       return make_error(Errc::kTimeout, "no driver has answered");
     case Kind::kInterrupted:
-      return make_error(Errc::kClosed, "the driver went down before it answered");
+      return make_error(Errc::kTimeout, "the driver went down before it answered");
     case Kind::kLost:
-      return make_error(Errc::kClosed, text.empty() ? to_string(report.loss) : text);
+      return make_error(Errc::kLeaseLost, text.empty() ? to_string(report.loss) : text);
     case Kind::kAttached:
     case Kind::kDetached:
       break;

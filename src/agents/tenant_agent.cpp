@@ -82,7 +82,7 @@ void TenantAgent::ask_number(Nanos now) {
 }
 
 void TenantAgent::no_number(const Error& why, Nanos now) {
-  const bool final = why.code != Errc::kNotFound;
+  const bool final = why.code != Errc::kNotFound && why.code != Errc::kAttachRefused;
   ask_at_ = final ? Nanos::max() : now + kAskPeriod;
   if (final || shared_.standing.now().error.code != why.code) {  // said once
     emit({.kind = ProducerEvent::Kind::kAttachFailed, .tries_again = !final, .error = why});

@@ -91,6 +91,11 @@ constexpr ErrcText kErrcTexts[] = {
      "give a file of a supported format (npy, FITS, PNG, PGM, raw)"},
     {Errc::kTruncatedInput, "truncated_input", "the input ends inside a frame: give whole frames"},
     {Errc::kEpochExhausted, "epoch_exhausted", "remove the old epoch directories of the stream"},
+    {Errc::kAttachRefused, "attach_refused",
+     "go by the driver's words; `tp leases` shows who holds the stream, `tp stat` what is used up"},
+    {Errc::kLeaseLost, "lease_lost",
+     "wait for the next lease, which begins with frame 0; with reattach switched off create the "
+     "object anew"},
     {Errc::kShapeChanged, "shape_changed",
      "the stream changed type or shape: go on in another file, or write to a directory"},
 };

@@ -64,6 +64,8 @@ enum class Errc : std::uint16_t {
   kFileFormat,
   kTruncatedInput,
   kEpochExhausted,
+  kAttachRefused,  ///< by the driver, for now: it is worth trying again
+  kLeaseLost,      ///< the lease that the driver had granted, by whatever route
   kShapeChanged,
 };
 

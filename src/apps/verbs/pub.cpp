@@ -271,11 +271,11 @@ class Publishing {
                                 event.text.empty() ? "" : ": ", event.text,
                                 event.tries_again ? "; attaching again" : ""));
     } else if (event.kind == Kind::kAttachFailed && event.tries_again &&
-               told_.exchange(static_cast<int>(event.error.code)) !=
-                   static_cast<int>(event.error.code)) {
-      console_.note(fmt::format("waiting for the driver: {}", event.error.subject_view()));
+               told_ != event.error.subject_view()) {
+      told_ = event.error.subject_view();
+      console_.note(fmt::format("waiting for the driver: {}", told_));
     } else if (event.kind == Kind::kAttached) {
-      told_ = 0;
+      told_.clear();
       console_.note(fmt::format("attached, epoch {}", event.epoch));
     }
   }
@@ -341,9 +341,7 @@ class Publishing {
       published = publish_frame(**frame, now);
     }
     if (published != PublishStatus::kPublished) {
-      const bool ended =
-          published == PublishStatus::kClosed || (is_stopped() && is_unattached(published));
-      return fail(ended ? Errc::kClosed : Errc::kInvalidParams, to_string(published));
+      return fail(why_not(published));
     }
     note_reached();
     ++frames_;
@@ -363,6 +361,14 @@ class Publishing {
   }
   [[nodiscard]] static bool is_unattached(PublishStatus status) noexcept {
     return status == PublishStatus::kLeaseLost || status == PublishStatus::kNotAttached;
+  }
+  [[nodiscard]] Error why_not(PublishStatus published) {
+    const bool unattached = is_unattached(published);
+    if (published == PublishStatus::kClosed || (is_stopped() && unattached)) {
+      return make_error(Errc::kClosed, to_string(published));
+    }
+    const Status lease = unattached ? producer_->wait_attached(Nanos{0}) : Status{};
+    return lease ? make_error(Errc::kInvalidParams, to_string(published)) : lease.error();
   }
   /// The frame is kept for the next lease, unless there will be none.
   [[nodiscard]] bool waits_for_lease(PublishStatus status) const {
@@ -456,7 +462,7 @@ class Publishing {
   const os::SystemClock clock_;
   StreamRef stream_;
   bool has_driver_ = false;
-  std::atomic<int> told_{0};  // code of the last refusal that was told
+  std::string told_;  // the last refusal that was told; on the client's thread
   std::optional<Client> client_;
   std::optional<Producer> producer_;  // goes before the client
   std::uint64_t frames_ = 0;

@@ -320,7 +320,7 @@ void DriverMachine::on_collected(const CollectOutcome& outcome) {
 Result<std::uint32_t> DriverMachine::ensure(std::uint32_t stream_id, const Profile& shape) {
   begin_input();
   if (state_ != DriverState::kRunning) {
-    return fail(Errc::kClosed, refusals::kDraining.text);
+    return fail(Errc::kAttachRefused, refusals::kDraining.text);
   }
   if (Status sound = region::check_geometry(geometry_of(std::max(stream_id, 1U), shape)); !sound) {
     return fail(sound.error());

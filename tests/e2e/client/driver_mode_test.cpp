@@ -128,10 +128,10 @@ TEST_F(DriverMode, a_second_producer_is_refused_with_the_drivers_words_until_the
   Producer sut = produce(client, wanted);
   ASSERT_TRUE(eventually([&] { return events.count(ProducerEvent::Kind::kAttachFailed) > 0; }));
   const ProducerEvent refused = events.of(ProducerEvent::Kind::kAttachFailed)[0];
-  EXPECT_EQ(refused.error.code, Errc::kAlreadyExists);
+  EXPECT_EQ(refused.error.code, Errc::kAttachRefused);
   EXPECT_EQ(refused.text, "producer already attached");
   EXPECT_TRUE(refused.tries_again);
-  EXPECT_EQ(sut.wait_attached(std::chrono::milliseconds(1)).error().code, Errc::kAlreadyExists);
+  EXPECT_EQ(sut.wait_attached(std::chrono::milliseconds(1)).error().code, Errc::kAttachRefused);
   EXPECT_EQ(sut.publish(info(), payload_of(0)), PublishStatus::kNotAttached);
 
   first.reset();
@@ -168,6 +168,7 @@ TEST_F(DriverMode, a_revoked_producer_is_told_once_and_goes_on_in_a_new_epoch) {
 
   const auto lost = events.of(ProducerEvent::Kind::kLeaseLost);
   ASSERT_THAT(lost, SizeIs(1));
+  EXPECT_EQ(lost[0].error.code, Errc::kLeaseLost);
   EXPECT_EQ(lost[0].loss, LeaseLoss::kRevoked);
   EXPECT_EQ(lost[0].text, "maintenance");
   EXPECT_TRUE(lost[0].tries_again);
@@ -183,7 +184,7 @@ TEST_F(DriverMode, a_producer_that_wants_no_other_lease_stays_without) {
   ASSERT_TRUE(
       eventually([&] { return sut.publish(info(), payload_of(0)) == PublishStatus::kLeaseLost; }));
   const Error why = sut.wait_attached(kPatience).error();
-  EXPECT_EQ(why.code, Errc::kClosed);
+  EXPECT_EQ(why.code, Errc::kLeaseLost);
   EXPECT_EQ(why.subject_view(), "maintenance");
   EXPECT_EQ(sut.attach_state(), AttachState::kUnattached);
 }

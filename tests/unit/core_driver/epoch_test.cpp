@@ -458,7 +458,7 @@ TEST(Epoch, shapes_and_ids_that_cannot_be_are_refused) {
   shape.header_nslots = 3;
   EXPECT_EQ(world.sut.ensure(0, shape).error().code, Errc::kInvalidArgument);
   world.stop();
-  EXPECT_EQ(world.sut.ensure(0, shape).error().code, Errc::kClosed);
+  EXPECT_EQ(world.sut.ensure(0, shape).error().code, Errc::kAttachRefused);
 }
 
 }  // namespace
