@@ -127,6 +127,10 @@ class TENSORPOOL_EXPORT Client {
 
   /// Streams whose announces were heard within the liveness timeout.
   [[nodiscard]] std::vector<StreamInfo> streams() const;
+  /// Streams that are announced and yet not in that list, each with the reason: kClockMismatch, the
+  /// announces bear a clock that cannot be ours. Each is logged once as well, and an event for
+  /// whoever consumes it.
+  [[nodiscard]] std::vector<Error> refused_streams() const;
 
   [[nodiscard]] ConnectionState connection() const noexcept;
   [[nodiscard]] const std::string& aeron_dir() const noexcept;

@@ -80,7 +80,11 @@ int MappingSide::carry_out_actions(Nanos now) {
         unmap(action->reason);
         break;
       case Kind::kReport:
-        TP_MARK("regions are refused");
+        if (action->error.code == Errc::kClockMismatch) {
+          --count;  // says that announces are ignored; nothing else comes of them
+        } else {
+          TP_MARK("regions are refused");
+        }
         note(to_string(action->error.code).data(), machine_->plan().epoch());
         break;
       case Kind::kFallback:

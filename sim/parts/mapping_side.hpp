@@ -50,7 +50,7 @@ class MappingSide {
   /// For inputs; `carry_out_actions` after each.
   [[nodiscard]] Machine& machine() noexcept { return *machine_; }
   [[nodiscard]] const Machine& machine() const noexcept { return *machine_; }
-  /// Returns how many there were.
+  /// Returns how many there were that do something.
   int carry_out_actions(Nanos now);
 
   void forget_refusal() noexcept { refused_ = false; }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <optional>
 #include <system_error>
 #include <vector>
 
@@ -53,7 +54,8 @@ enum class Missing : std::uint8_t {
   kPermission,
   kVersion,
   kStream,
-  kRegions
+  kRegions,
+  kClock
 };
 
 class WaitNotes {
@@ -83,9 +85,26 @@ class WaitNotes {
     if (now - alive_since_ < kProbe || client_.connection() != ConnectionState::kConnected) {
       return Missing::kNothingYet;  // the announce may be on its way
     }
+    refusal_ = find_refusal(streams);
+    if (refusal_) {
+      return Missing::kClock;
+    }
     const bool heard = std::any_of(streams.begin(), streams.end(),
                                    [this](const StreamInfo& s) { return is_named(s, wanted_); });
     return heard ? Missing::kRegions : Missing::kStream;
+  }
+
+  /// A name is heard without regard to clocks, and belongs to a number.
+  [[nodiscard]] std::optional<Error> find_refusal(const std::vector<StreamInfo>& streams) const {
+    for (const Error& why : client_.refused_streams()) {
+      if (why.stream_id == wanted_.number ||
+          std::any_of(streams.begin(), streams.end(), [&](const StreamInfo& stream) {
+            return stream.stream_id == why.stream_id && is_named(stream, wanted_);
+          })) {
+        return why;
+      }
+    }
+    return std::nullopt;
   }
 
   void tell(const std::vector<StreamInfo>& streams) {
@@ -118,6 +137,10 @@ class WaitNotes {
         console_.note(fmt::format(
             "waiting for the regions of stream {}: only its name is announced so far", stream));
         break;
+      case Missing::kClock:
+        console_.note(fmt::format("waiting for stream {}: what it announces is refused: {}", stream,
+                                  describe(*refusal_)));
+        break;
       case Missing::kNothingYet:
         break;
     }
@@ -127,6 +150,7 @@ class WaitNotes {
   const StreamRef& wanted_;
   Console& console_;
   bus::DriverProbe probe_;
+  std::optional<Error> refusal_;
   Missing told_ = Missing::kNothingYet;
   Nanos alive_since_{};
 };

@@ -96,6 +96,9 @@ constexpr ErrcText kErrcTexts[] = {
     {Errc::kLeaseLost, "lease_lost",
      "wait for the next lease, which begins with frame 0; with reattach switched off create the "
      "object anew"},
+    {Errc::kClockMismatch, "clock_mismatch",
+     "run both sides in the same time namespace (`lsns -t time`); where they announce by "
+     "CLOCK_REALTIME, set the clocks"},
     {Errc::kShapeChanged, "shape_changed",
      "the stream changed type or shape: go on in another file, or write to a directory"},
 };

@@ -71,6 +71,9 @@ std::vector<StreamInfo> Client::streams() const {
   }
   return core_->directory().list();
 }
+std::vector<Error> Client::refused_streams() const {
+  return core_->is_forked() ? std::vector<Error>() : core_->directory().refused();
+}
 ConnectionState Client::connection() const noexcept {
   return core_->connection();
 }

@@ -94,7 +94,8 @@ ClientCore::ClientCore(ClientOptions options, os::RegionPolicy policy,
       generation_(os::fork_generation()),
       own_driver_(std::move(driver)),
       bus_(std::move(bus)),
-      directory_(core::Timing{}) {}
+      directory_(core::Timing{},
+                 [this](const Error& why) { log(LogLevel::kWarning, describe(why)); }) {}
 
 ClientCore::~ClientCore() {
   stop();

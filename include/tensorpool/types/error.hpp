@@ -66,6 +66,7 @@ enum class Errc : std::uint16_t {
   kEpochExhausted,
   kAttachRefused,  ///< by the driver, for now: it is worth trying again
   kLeaseLost,      ///< the lease that the driver had granted, by whatever route
+  kClockMismatch,  ///< announces bear a clock that cannot be ours
   kShapeChanged,
 };
 

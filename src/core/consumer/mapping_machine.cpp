@@ -23,6 +23,7 @@ namespace {
 MappingMachine::MappingMachine(const Options& options, Nanos now)
     : options_(options),
       gate_({.stream_id = options.stream_id, .timing = options.timing}),
+      clock_(options.timing.announce_period),
       state_(options.use_shm ? MappingState::kUnmapped : MappingState::kFallback),
       observe_at_(now + options.timing.announce_period) {}
 
@@ -35,7 +36,7 @@ void MappingMachine::on_announce(const layout::ShmPoolAnnounce& announce, Nanos 
       .timestamp_ns = announce.announce_timestamp_ns,
       .realtime = announce.announce_clock_domain == layout::ClockDomain::kRealtimeSynced,
       .image_joined_at = image_joined_at};
-  if (gate_.judge(stamp, now) != AnnounceGate::Verdict::kPassed) {
+  if (!passes_gate(stamp, now)) {
     return;
   }
   producer_.on_announce(
@@ -71,6 +72,19 @@ void MappingMachine::on_announce(const layout::ShmPoolAnnounce& announce, Nanos 
   }
   plan_ = std::move(*plan);
   begin_mapping();
+}
+
+bool MappingMachine::passes_gate(const AnnounceGate::Stamp& stamp, const base::Now& now) {
+  using Verdict = AnnounceGate::Verdict;
+  const Verdict verdict = gate_.judge(stamp, now);
+  if (verdict == Verdict::kPassed) {
+    clock_.on_passed();
+  } else if (verdict == Verdict::kTooOld || verdict == Verdict::kTooNew) {
+    if (auto why = clock_.on_refused(stamp.timestamp_ns, stamp.realtime, now)) {
+      report(why->in_stream(stamp.stream_id).in_epoch(stamp.epoch));
+    }
+  }
+  return verdict == Verdict::kPassed;
 }
 
 void MappingMachine::on_mapped(const Result<Observation>& result, Nanos now) {

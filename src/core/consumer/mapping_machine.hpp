@@ -20,6 +20,7 @@
 // | MAPPED E | pid changed                            | kUnmap, epoch E is blocked  | UNMAPPED  |
 // | MAPPED E | activity older than the timeout        | kUnmap                      | UNMAPPED  |
 // | MAPPED E | the data path wants it                 | kUnmap                      | UNMAPPED  |
+// | any      | announces bear another clock           | kReport, once               | as it was |
 // | any      | config with useShm FALSE               | kUnmap if mapped, kFallback | FALLBACK  |
 // | FALLBACK | config with useShm TRUE                | -                           | UNMAPPED  |
 // | FALLBACK | refused: announce of an untried epoch  | as UNMAPPED                 |           |
@@ -52,6 +53,7 @@
 
 #include "base/fixed_vector.hpp"
 #include "core/consumer/announce_gate.hpp"
+#include "core/consumer/foreign_clock.hpp"
 #include "core/consumer/producer_lease.hpp"
 #include "core/region/plan.hpp"
 #include "tensorpool/types/mapping.hpp"
@@ -141,6 +143,7 @@ class MappingMachine {
   enum class Awaiting : std::uint8_t { kNothing, kMapped, kRechecked, kObserved };
   enum class FallbackCause : std::uint8_t { kConfig, kRejection };
 
+  [[nodiscard]] bool passes_gate(const AnnounceGate::Stamp& stamp, const base::Now& now);
   void begin_mapping();
   void other_process();
   void take_lease(std::uint64_t epoch, Nanos now);
@@ -157,6 +160,7 @@ class MappingMachine {
 
   Options options_;
   AnnounceGate gate_;
+  ForeignClock clock_;
   MappingState state_;
   FallbackCause fallback_cause_ = FallbackCause::kConfig;
   Awaiting awaiting_ = Awaiting::kNothing;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string_view>
+#include <vector>
 
 #include "support/requirement.hpp"
 
@@ -109,6 +110,54 @@ TEST_F(StreamDirectoryTest, of_two_streams_with_one_name_the_one_that_began_last
   regions.header_nslots = 8;
   sut_.on_announce(regions, Nanos{0}, kStart);
   EXPECT_EQ(sut_.find("cam1"), kStream + 1);
+}
+
+TEST_F(StreamDirectoryTest, says_once_why_a_stream_of_another_clock_is_left_alone) {
+  std::vector<Error> told;
+  StreamDirectory sut(kTiming, [&](const Error& why) { told.push_back(why); });
+  layout::ShmPoolAnnounce announce;
+  announce.stream_id = kStream;
+  announce.epoch = 5;
+  announce.header_nslots = 8;
+  const auto hear = [&](Nanos elapsed, Nanos ahead) {
+    const base::Now now = after(elapsed);
+    announce.announce_timestamp_ns = static_cast<std::uint64_t>((now.mono + ahead).count());
+    sut.on_announce(announce, Nanos{0}, now);
+    sut.remove_silent(now.mono);
+  };
+  using std::chrono::milliseconds;
+  constexpr Nanos kAhead = std::chrono::hours(1);
+  hear(milliseconds(0), kAhead);
+  EXPECT_TRUE(sut.refused().empty());
+  hear(milliseconds(100), kAhead);
+  hear(milliseconds(200), kAhead);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].code, Errc::kClockMismatch);
+  EXPECT_EQ(told[0].stream_id, kStream);
+  ASSERT_EQ(sut.refused().size(), 1U);
+  EXPECT_TRUE(sut.list().empty());
+
+  hear(milliseconds(300), Nanos{0});  // another producer, of our clock
+  EXPECT_TRUE(sut.refused().empty());
+  EXPECT_EQ(sut.list().size(), 1U);
+}
+
+TEST_F(StreamDirectoryTest, forgets_refused_streams_that_have_fallen_silent) {
+  StreamDirectory sut(kTiming);
+  layout::ShmPoolAnnounce announce;
+  announce.stream_id = kStream;
+  announce.epoch = 5;
+  announce.announce_timestamp_ns = 1;
+  for (const auto elapsed : {0, 100}) {
+    const base::Now now = after(std::chrono::milliseconds(elapsed));
+    announce.announce_timestamp_ns += 100'000'000;
+    sut.on_announce(announce, Nanos{0}, now);
+  }
+  ASSERT_EQ(sut.refused().size(), 1U);
+  sut.remove_silent(after(std::chrono::milliseconds(100) + kTiming.liveness_timeout).mono);
+  EXPECT_EQ(sut.refused().size(), 1U);
+  sut.remove_silent(after(std::chrono::milliseconds(101) + kTiming.liveness_timeout).mono);
+  EXPECT_TRUE(sut.refused().empty());
 }
 
 }  // namespace

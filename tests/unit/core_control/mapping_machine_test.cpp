@@ -35,7 +35,8 @@ class Machine : public ::testing::Test {
     layout::ShmPoolAnnounce message;
     message.stream_id = kStream;
     message.epoch = epoch;
-    message.announce_timestamp_ns = static_cast<std::uint64_t>(now_.mono.count());
+    message.announce_timestamp_ns =
+        static_cast<std::uint64_t>((now_.mono + announcer_ahead_).count());
     message.header_nslots = nslots;
     message.payload_pools = layout::ListView<layout::PayloadPool>(&pool, 1);
     message.header_region_uri = "shm:file?path=/dev/shm/x/header.ring";
@@ -81,6 +82,7 @@ class Machine : public ::testing::Test {
   base::Now now_{.mono = seconds(1000), .real = seconds(1'800'000'000)};
   std::uint64_t pid_ = kPid;
   Nanos activity_age_{};
+  Nanos announcer_ahead_{};
   Result<Observation> map_answer_ =
       Observation{.pid = kPid, .activity_timestamp_ns = 1'000'000'000'000};
   Result<Observation> recheck_answer_ = map_answer_;
@@ -137,6 +139,25 @@ TEST_F(Machine, an_impossible_announce_is_a_refusal_and_unmaps) {
   EXPECT_EQ(done_[0].reason, UnmapReason::kAnnounceRejected);
   EXPECT_EQ(done_[1].error.code, Errc::kAnnounceInvalid);
   EXPECT_EQ(sut_.state(), MappingState::kUnmapped);
+}
+
+TEST_F(Machine, announces_of_another_clock_are_ignored_and_reported_once) {
+  TP_REQ("W215", "W216");
+  map(7);
+  std::uint64_t epoch = 7;
+  for (const Nanos ahead : {Nanos(seconds(100'000)), Nanos(-seconds(900))}) {
+    announcer_ahead_ = ahead;
+    ++epoch;
+    for (int k = 0; k < 4; ++k) {
+      announce(epoch);
+      wait(seconds(1));
+    }
+    ASSERT_EQ(kinds(), std::vector{Kind::kReport});
+    EXPECT_EQ(done_[0].error.code, Errc::kClockMismatch);
+    EXPECT_EQ(done_[0].error.stream_id, kStream);
+    EXPECT_EQ(sut_.epoch(), 7U);
+    done_.clear();
+  }
 }
 
 TEST_F(Machine, a_config_without_shared_memory_leads_to_fallback_and_back) {
