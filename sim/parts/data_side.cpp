@@ -97,7 +97,9 @@ void DataSide::switch_epoch(const std::shared_ptr<SimEpoch>& offered) {
   if (offered != nullptr) {
     attached_ = offered;
     receiver_->attach(attached_->mapping->memory(), attached_->epoch);
-    ledger_->mapping_begins(*receiver_);
+    const auto& memory = attached_->mapping->memory();
+    ledger_->mapping_begins(*receiver_,
+                            core::ring::sequence_of(core::consumer::word_for(memory, 0)) == 0);
     silence_.on_progress();
   }
 }

@@ -12,7 +12,13 @@ using CounterArray = std::array<std::uint64_t, kCounters>;
 
 }  // namespace
 
-void Ledger::mapping_begins(const SimReceiver& receiver) {
+void Ledger::mapping_begins(const SimReceiver& receiver, bool holds_first) {
+  const bool follows = highest_epoch_ != 0 && receiver.epoch() > highest_epoch_;
+  accounted_at_zero_.reset();
+  if (follows && holds_first && receiver.options().recover_gaps) {
+    accounted_at_zero_ = accounted(receiver.counters());
+  }
+  highest_epoch_ = std::max(highest_epoch_, receiver.epoch());
   last_.reset();
   highest_heard_.reset();
   tolerates_lower_ = false;
@@ -36,6 +42,10 @@ void Ledger::frame(std::uint64_t seq, const ConsumerCounters& counters,
     fail("numbers " + std::to_string(last_->seq) + " to " + std::to_string(seq) +
          " are accounted for as " + std::to_string(now - last_->accounted));
   }
+  if (accounted_at_zero_ && now - *accounted_at_zero_ != seq + 1) {
+    fail("frame " + std::to_string(seq) + " is the first of an epoch that was followed into");
+  }
+  accounted_at_zero_.reset();
   last_ = {.seq = seq, .accounted = now};
 }
 

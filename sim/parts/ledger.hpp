@@ -11,6 +11,8 @@
 //  6. A number that is not above all others is a duplicate, one that was read from the ring, or a
 //     regression, which ends the mapping (W261..W263).
 //  7. Every mapping that ends is a discontinuity, and nothing else is.
+//  8. An epoch that a consumer with recover_gaps was led into by an earlier one begins with number
+//     0, handed out or accounted for, where the ring held that when it was mapped.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +34,8 @@ class Ledger {
   Ledger(Verdict& verdict, std::uint32_t consumer) noexcept
       : verdict_(&verdict), consumer_(consumer) {}
 
-  void mapping_begins(const SimReceiver& receiver);
+  /// `holds_first`: number 0 has not been overwritten yet.
+  void mapping_begins(const SimReceiver& receiver, bool holds_first);
   /// A frame is being handed out. `aborted` are the numbers of this epoch that nobody committed.
   void frame(std::uint64_t seq, const ConsumerCounters& counters,
              const std::set<std::uint64_t>& aborted);
@@ -72,6 +75,8 @@ class Ledger {
 
   Verdict* verdict_;
   std::uint32_t consumer_;
+  std::uint64_t highest_epoch_ = 0;                 ///< that was mapped
+  std::optional<std::uint64_t> accounted_at_zero_;  ///< until the first frame of such an epoch
   std::optional<Position> last_;  ///< the frame that was handed out last in this mapping
   std::uint64_t frames_ = 0;
   std::uint64_t mappings_ended_ = 0;

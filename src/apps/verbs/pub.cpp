@@ -411,7 +411,7 @@ class Publishing {
 
   /// Lets readers come to the end of what was published.
   void linger() {
-    if (!options_.ends() || frames_ == 0) {
+    if (!done_ || frames_ == 0) {
       return;
     }
     const Nanos end = clock_.mono() + from_seconds(options_.linger_s);

@@ -55,12 +55,18 @@ class FrameReceiver {
   /// The stream to receive, where it was not known before. Precondition: not attached.
   void set_stream(std::uint32_t stream_id) noexcept { options_.stream_id = stream_id; }
 
-  /// A mapping of `epoch` is complete and checked: tracking begins anew (§1.11.3).
+  /// A mapping of `epoch` is complete and checked: tracking begins anew (§1.11.3), with
+  /// recover_gaps at the first frame of an epoch that this consumer has followed its stream into,
+  /// if the ring still holds it.
   /// Precondition: not attached; `memory` stays valid until detach().
   void attach(const Memory& memory, std::uint64_t epoch) noexcept {
     memory_ = &memory;
-    epoch_ = epoch;
     tracker_ = SequenceTracker();
+    if (options_.recover_gaps && epoch > epoch_) {
+      begin_early(epoch);
+    }
+    epoch_ = epoch;
+    early_ = {};
     reader_.attach(memory, epoch);
     abort_proof_ = {};
     skim_ = Skim::kOff;
@@ -267,6 +273,7 @@ class FrameReceiver {
     if (memory_ == nullptr || unmap_) {
       if (!in_fallback) {
         ++counters_.drops_unmapped;
+        heard_early(descriptor);
       }
       return false;
     }
@@ -279,6 +286,29 @@ class FrameReceiver {
       return false;
     }
     return true;
+  }
+
+  /// A descriptor came before its epoch was mapped.
+  void heard_early(const Descriptor& descriptor) noexcept {
+    if (descriptor.epoch > early_.epoch) {
+      early_ = {.epoch = descriptor.epoch, .seq = descriptor.seq};
+    }
+  }
+
+  /// An epoch above all that were mapped before: what of it was published while it was being mapped
+  /// is still in the ring, as a rule. W258 leaves the first number open; whoever was there before
+  /// begins with the frame that would have come next: number 0, or in its first epoch the one that
+  /// the first descriptor spoke of. A newcomer, who has heard nothing, begins where the stream is.
+  void begin_early(std::uint64_t epoch) noexcept {
+    const bool follows = epoch_ != 0;
+    if (!follows && early_.epoch != epoch) {
+      return;
+    }
+    const std::uint64_t first = follows ? 0 : early_.seq;
+    if (ring::sequence_of(word_for(*memory_, first)) == first) {
+      TP_MARK("an epoch is read from frames before its mapping on");
+      tracker_.begin_at(first);
+    }
   }
 
   /// W257: a genuine descriptor is sent after its commit, so its slot is never behind it.
@@ -458,6 +488,12 @@ class FrameReceiver {
     std::uint64_t recovered = 0;
   };
 
+  /// Of the newest epoch that was heard of while nothing was mapped: the first descriptor.
+  struct Early {
+    std::uint64_t epoch = 0;
+    std::uint64_t seq = 0;
+  };
+
   Options options_;
   const Memory* memory_ = nullptr;
   std::uint64_t epoch_ = 0;
@@ -469,6 +505,7 @@ class FrameReceiver {
   bool latest_wanted_ = false;
   Descriptor candidate_;
   std::optional<UnmapCause> unmap_;
+  Early early_;
   ConsumerCounters counters_;
   ConsumerCounters at_attach_;
 };

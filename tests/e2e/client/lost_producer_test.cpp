@@ -74,6 +74,7 @@ TEST_P(LostProducer, is_told_and_its_successor_followed_and_what_it_left_is_clea
     EXPECT_GT(epochs[1], epochs[0]);
     ASSERT_TRUE(follow(epochs[1]));
     EXPECT_GE(sut.counters().frames_ok, ok_of_first + 100);
+    ASSERT_TRUE(eventually([&] { return events.count(Kind::kDiscontinuity) != 0; }));
     const auto told = events.of(Kind::kDiscontinuity);
     ASSERT_EQ(told.size(), 1U);
     EXPECT_EQ(told[0].epoch, epochs[0]);

@@ -88,7 +88,7 @@ TEST_F(LostTenant, that_is_killed_is_followed_by_the_next_one_and_its_consumer_b
   ChildProcess second = start_producer();  // is let in when the first one's lease is over
   ASSERT_TRUE(follows_beyond(lost));
   EXPECT_EQ(second.ask<TenantReport>().epoch, newest_);
-  EXPECT_GE(events_->count(ConsumerEvent::Kind::kDiscontinuity), 1U);
+  EXPECT_TRUE(eventually([&] { return events_->count(ConsumerEvent::Kind::kDiscontinuity) >= 1; }));
   EXPECT_EQ(events_->count(ConsumerEvent::Kind::kLeaseLost), 0U);
   EXPECT_EQ(second.finish(), 0);
 }

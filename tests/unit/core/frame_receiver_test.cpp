@@ -232,6 +232,114 @@ TEST(RecoverGaps, finds_the_first_frames_of_an_epoch) {
   EXPECT_EQ(sut.seqs(), (Numbers{0, 1}));
 }
 
+// --- another epoch ----------------------------------------------------------------------------
+
+/// The stream of a Link, in the epoch after.
+struct NextEpoch {
+  explicit NextEpoch(std::uint32_t nslots)
+      : stream(nslots, {{.id = 1, .stride_bytes = 64}}),
+        writer(stream.memory(), {.stream_id = Sut::kStream, .epoch = kEpoch}) {}
+
+  Descriptor publish(std::uint64_t count = 1) {
+    for (std::uint64_t k = 0; k < count; ++k) {
+      EXPECT_EQ(writer.publish(test::bytes_tensor(8), test::pattern(8, kEpoch, k), k),
+                PublishStatus::kPublished);
+    }
+    return test::received(writer.descriptor());
+  }
+
+  static constexpr std::uint64_t kEpoch = Sut::kEpoch + 1;
+  test::HeapStream<base::DefaultAtom> stream;
+  producer::FrameWriter<base::DefaultAtom> writer;
+};
+
+TEST(RecoverGaps, begins_with_frame_0_of_an_epoch_that_the_stream_goes_on_in) {
+  TP_REQ("W244", "W258");
+  for (const bool descriptors_come : {true, false}) {
+    Sut sut({.nslots = 8, .recover_gaps = true});
+    sut.hear(sut.publish_many(6));
+    NextEpoch next(8);
+    sut.hear(next.publish(3));
+    EXPECT_EQ(sut.reader.unmap_wanted(), UnmapCause::kHigherEpochSeen);
+    sut.reader.detach();
+    sut.frames.clear();
+    sut.mark();
+    sut.reader.attach(next.stream.memory(), NextEpoch::kEpoch);
+    if (descriptors_come) {
+      EXPECT_EQ(sut.hear(next.publish()), 4);
+      EXPECT_EQ(sut.moved(), (Changes{{"frames_ok", 4}, {"recovered", 3}, {"remaps", 1}}));
+    } else {
+      next.publish();
+      EXPECT_TRUE(sut.reader.frame_in_ring());
+      EXPECT_EQ(sut.follow(), 4);
+    }
+    EXPECT_EQ(sut.seqs(), (Numbers{0, 1, 2, 3}));
+    EXPECT_TRUE(sut.reader.check_invariants());
+  }
+}
+
+TEST(RecoverGaps, counts_frames_of_the_next_epoch_that_are_overwritten_before_they_are_read) {
+  Sut sut({.nslots = 8, .recover_gaps = true});
+  sut.hear(sut.publish());
+  sut.reader.detach();
+  NextEpoch next(4);
+  next.publish(2);
+  sut.mark();
+  sut.reader.attach(next.stream.memory(), NextEpoch::kEpoch);
+  EXPECT_EQ(sut.hear(next.publish(4)), 4);
+  EXPECT_EQ(sut.moved(),
+            (Changes{{"frames_ok", 4}, {"recovered", 3}, {"drops_gap", 2}, {"remaps", 1}}));
+  EXPECT_TRUE(sut.reader.check_invariants());
+}
+
+TEST(RecoverGaps, begins_anywhere_in_an_epoch_whose_frame_0_has_been_overwritten) {
+  TP_REQ("W258");
+  Sut sut({.nslots = 8, .recover_gaps = true});
+  sut.hear(sut.publish());
+  sut.reader.detach();
+  NextEpoch next(4);
+  next.publish(5);
+  sut.frames.clear();
+  sut.reader.attach(next.stream.memory(), NextEpoch::kEpoch);
+  EXPECT_FALSE(sut.reader.tracking());
+  EXPECT_EQ(sut.hear(next.publish()), 1);
+  EXPECT_EQ(sut.seqs(), (Numbers{5}));
+}
+
+TEST(RecoverGaps, begins_anywhere_in_an_epoch_that_is_mapped_again) {
+  TP_REQ("W244", "W258");
+  Sut sut({.nslots = 8, .recover_gaps = true});
+  sut.hear(sut.publish());
+  sut.reader.detach();
+  sut.hear(sut.publish());
+  sut.frames.clear();
+  sut.reader.attach(sut.stream.memory(), Sut::kEpoch);
+  EXPECT_FALSE(sut.reader.tracking());
+  EXPECT_EQ(sut.hear(sut.publish()), 1);
+  EXPECT_EQ(sut.seqs(), (Numbers{2}));
+}
+
+TEST(RecoverGaps, a_newcomer_begins_with_the_first_frame_that_it_has_heard_of) {
+  TP_REQ("W258");
+  for (const bool recover_gaps : {true, false}) {
+    NextEpoch stream(8);
+    FrameReceiver<base::DefaultAtom> sut({.stream_id = Sut::kStream, .recover_gaps = recover_gaps});
+    Numbers seqs;
+    const auto sink = [&](const auto& frame) {
+      seqs.push_back(frame.seq);
+      return Use::kDone;
+    };
+    stream.publish(2);
+    sut.on_descriptor(stream.publish(), false, sink);
+    sut.on_descriptor(stream.publish(), false, sink);
+    EXPECT_EQ(sut.counters().drops_unmapped, 2U);
+    sut.attach(stream.stream.memory(), NextEpoch::kEpoch);
+    sut.on_descriptor(stream.publish(), false, sink);
+    EXPECT_EQ(seqs, recover_gaps ? (Numbers{2, 3, 4}) : (Numbers{4}));
+    EXPECT_TRUE(sut.check_invariants());
+  }
+}
+
 // --- latest -----------------------------------------------------------------------------------
 
 TEST(Latest, delivers_only_the_newest_of_the_queued_descriptors) {
