@@ -43,8 +43,8 @@ enum class DeploymentMode : std::uint8_t {
 };
 
 /// Aeron channels and stream ids. Spec: §1.23 (W430, W432). 0 or "" for announce means: as control;
-/// under a driver what the driver says when the client is created, or else 1001, as in its built-in
-/// configuration.
+/// under a driver what the driver says, as soon as there is one that answers; until then 1001, as
+/// in its built-in configuration. A driver that comes back with others needs a new client.
 struct Channels {
   std::string control_channel = "aeron:ipc?term-length=4m";
   std::int32_t control_stream_id = 1000;

@@ -43,7 +43,8 @@ Result<std::unique_ptr<ControlBus>> ControlBus::create(bus::Client& client,
 }
 
 ControlBus::ControlBus(bus::Client& client, const Channels& channels, const ParsedChannels& parsed)
-    : control_in_(client, {.channel = parsed.control.untethered(),
+    : client_(client),
+      control_in_(client, {.channel = parsed.control.untethered(),
                            .stream_id = channels.control_stream_id}),
       control_out_(client, {.channel = parsed.control, .stream_id = channels.control_stream_id}),
       metadata_in_(client, {.channel = parsed.metadata.untethered(),
@@ -51,13 +52,27 @@ ControlBus::ControlBus(bus::Client& client, const Channels& channels, const Pars
       metadata_out_(client,
                     {.channel = parsed.metadata, .stream_id = channels.metadata_stream_id}) {
   if (parsed.separate_announce) {
-    announce_in_.emplace(client,
-                         bus::SubscriptionLink::Options{.channel = parsed.announce.untethered(),
-                                                        .stream_id = parsed.announce_stream_id});
-    announce_out_.emplace(client,
-                          bus::PublicationLink::Options{.channel = parsed.announce,
-                                                        .stream_id = parsed.announce_stream_id});
+    hear_announces_on(parsed.announce, parsed.announce_stream_id);
   }
+}
+
+void ControlBus::hear_announces_on(const bus::Channel& channel, std::int32_t stream_id) {
+  announce_in_.emplace(client_, bus::SubscriptionLink::Options{.channel = channel.untethered(),
+                                                               .stream_id = stream_id});
+  announce_out_.emplace(client_,
+                        bus::PublicationLink::Options{.channel = channel, .stream_id = stream_id});
+}
+
+Status ControlBus::follow_announces(const std::string& channel, std::int32_t stream_id) {
+  if (Status status = check_stream_id("announce stream id", stream_id); !status) {
+    return status;
+  }
+  Result<bus::Channel> parsed = bus::Channel::parse(channel);
+  if (!parsed) {
+    return fail(parsed.error());
+  }
+  hear_announces_on(*parsed, stream_id);
+  return {};
 }
 
 int ControlBus::keep_links(Nanos now) {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "agents/request_sender.hpp"
@@ -59,6 +60,10 @@ class ControlBus final : public RequestSender {
   /// Checks channels and stream ids (W91, W432). `client` outlives the object, at the same address.
   [[nodiscard]] static Result<std::unique_ptr<ControlBus>> create(bus::Client& client,
                                                                   const Channels& channels);
+
+  /// Hears announces there from now on, and sends them there. Errors: kInvalidArgument and
+  /// kUriInvalid, and then nothing changes.
+  [[nodiscard]] Status follow_announces(const std::string& channel, std::int32_t stream_id);
 
   /// Keeps the links up and gives what has arrived to the listeners, at most kMessagesPerCycle of
   /// each stream. Returns the amount of work after which more may follow at once: announces and
@@ -115,6 +120,7 @@ class ControlBus final : public RequestSender {
   };
   ControlBus(bus::Client& client, const Channels& channels, const ParsedChannels& parsed);
 
+  void hear_announces_on(const bus::Channel& channel, std::int32_t stream_id);
   int keep_links(Nanos now);
   [[nodiscard]] std::optional<codec::Message900> decode(std::span<const std::byte> bytes) noexcept;
   template <class M>
@@ -193,6 +199,7 @@ class ControlBus final : public RequestSender {
   template <class Other>
   static void deliver(ControlListener&, const Other&, Nanos, const base::Now&) {}
 
+  bus::Client& client_;
   bus::SubscriptionLink control_in_;
   bus::PublicationLink control_out_;
   std::optional<bus::SubscriptionLink> announce_in_;  // when separate from control

@@ -2,28 +2,30 @@
 
 #include <algorithm>
 
-#include "client/driver_desk.hpp"
 #include "os/syscalls.hpp"
 
 namespace tensorpool::inline v0::detail {
 namespace {
 
 constexpr Nanos kRejoinPause = std::chrono::seconds(1);
+constexpr Nanos kAskPause = std::chrono::seconds(1);
 
 constexpr std::int32_t kBuiltinAnnounceStream = 1001;
 
-/// Where the driver announces, unless the caller has said it.
-void find_announces(ClientOptions& options) {
+/// Where the driver announces, unless the caller has said it. False when that is a guess, because
+/// no driver answers yet.
+[[nodiscard]] bool find_announces(ClientOptions& options) {
   Channels& channels = options.channels;
   if (channels.announce_stream_id != 0 || !channels.announce_channel.empty()) {
-    return;
+    return true;
   }
   if (const auto said = ask_announces(options.aeron_dir, channels.control_stream_id)) {
     channels.announce_channel = said->channel;
     channels.announce_stream_id = said->stream_id;
-  } else {
-    channels.announce_stream_id = kBuiltinAnnounceStream;
+    return true;
   }
+  channels.announce_stream_id = kBuiltinAnnounceStream;
+  return false;
 }
 
 /// The client's own driver; the options then say how to come to it.
@@ -72,15 +74,17 @@ Result<std::shared_ptr<ClientCore>> ClientCore::create(ClientOptions options) {
     driver = std::move(*started);
   }
   options.aeron_dir = bus::choose_aeron_dir(options.aeron_dir);
-  if (options.mode == DeploymentMode::kDriver) {
-    find_announces(options);
-  }
+  const bool knows_announces = options.mode != DeploymentMode::kDriver || find_announces(options);
   Result<bus::Client> connection = bus::Client::create({.aeron_dir = options.aeron_dir});
   if (!connection) {
     return fail(connection.error());
   }
   std::shared_ptr<ClientCore> core(new ClientCore(std::move(options), std::move(*policy),
                                                   std::move(driver), std::move(*connection)));
+  if (!knows_announces) {
+    core->announces_asked_.emplace(core->aeron_dir(), core->options_.channels.control_stream_id,
+                                   admin::Request{.operation = admin::Operation::kStatus});
+  }
   if (const Status started = core->start(); !started) {
     return fail(started.error());
   }
@@ -155,6 +159,7 @@ int ClientCore::do_work(Nanos now_mono) {
   rejoin_media_driver(now.mono);
   work += control_->do_work(now, [this](auto&& give) { for_each_listener(give); });
   directory_.remove_silent(now.mono);
+  follow_announces(now.mono);
   for (agents::OwnerAgent* owner : owners_) {
     work += owner->do_work(*control_, now);
   }
@@ -169,6 +174,30 @@ int ClientCore::do_work(Nanos now_mono) {
     return lease->machine().state() == AttachState::kUnattached;
   });
   return work;
+}
+
+/// Until the driver has told where it announces.
+void ClientCore::follow_announces(Nanos now) {
+  if (!announces_asked_ || now < ask_announces_at_) {
+    return;
+  }
+  const std::optional<Result<std::string>> answer = announces_asked_->poll(now);
+  if (!answer) {
+    return;
+  }
+  ask_announces_at_ = now + kAskPause;
+  const Result<AnnounceEndpoint> said = announces_in(*answer);
+  if (!said) {
+    return;
+  }
+  announces_asked_.reset();
+  const Channels& guess = options_.channels;
+  if (said->stream_id == guess.announce_stream_id && said->channel == guess.control_channel) {
+    return;
+  }
+  if (const Status moved = control_->follow_announces(said->channel, said->stream_id); !moved) {
+    log(LogLevel::kWarning, describe(moved.error()));
+  }
 }
 
 template <class Give>
@@ -193,9 +222,10 @@ void ClientCore::leave(std::unique_ptr<agents::AttachAgent> lease) {
 }
 
 agents::AskNumber ClientCore::ask_number(const admin::Request& request) const {
-  return [inquiry = std::make_shared<NumberInquiry>(
-              aeron_dir(), options_.channels.control_stream_id, request)](Nanos now) {
-    return inquiry->poll(now);
+  return [inquiry = std::make_shared<Inquiry>(aeron_dir(), options_.channels.control_stream_id,
+                                              request)](Nanos now) {
+    const std::optional<Result<std::string>> answer = inquiry->poll(now);
+    return answer ? std::optional(number_in(*answer)) : std::nullopt;
   };
 }
 

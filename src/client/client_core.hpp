@@ -22,6 +22,7 @@
 #include "agents/tenant_agent.hpp"
 #include "bus/rendezvous.hpp"
 #include "client/driver_core.hpp"
+#include "client/driver_desk.hpp"
 #include "os/clock.hpp"
 #include "os/process.hpp"
 #include "os/region_policy.hpp"
@@ -103,6 +104,7 @@ class ClientCore {
   [[nodiscard]] Status join_media_driver(Nanos patience);
   void rejoin_media_driver(Nanos now);
   void watch_connection();
+  void follow_announces(Nanos now);
   template <class Give>
   void for_each_listener(Give&& give);
   void leave(std::unique_ptr<agents::AttachAgent> lease);
@@ -123,6 +125,8 @@ class ClientCore {
   std::optional<agents::AttachGroup> leases_;
   std::vector<std::unique_ptr<agents::AttachAgent>> leaving_;  // leases that are given back
   Nanos rejoin_at_{};
+  std::optional<Inquiry> announces_asked_;  // while it is a guess where the driver announces
+  Nanos ask_announces_at_{};
   std::atomic<ConnectionState> connection_{ConnectionState::kConnecting};
   ControlDuty duty_{*this};
   std::optional<agents::InvokedRunner<ControlDuty>> invoked_;

@@ -30,9 +30,12 @@ constexpr Nanos kAnswerPatience = std::chrono::seconds(2);
   return Errc::kInvalidArgument;
 }
 
-/// The number in the driver's answer, or its refusal as an error of ours.
-[[nodiscard]] Result<std::uint32_t> number_in(const std::string& line) {
-  const Json answer = Json::parse(line, nullptr, false);
+/// A positive answer, or the refusal as an error of ours.
+[[nodiscard]] Result<Json> body_of(const Result<std::string>& line) {
+  if (!line) {
+    return fail(line.error());
+  }
+  Json answer = Json::parse(*line, nullptr, false);
   if (!answer.is_object() || !answer.contains("ok")) {
     return fail(Errc::kMalformedMessage, "answer of the driver");
   }
@@ -40,24 +43,37 @@ constexpr Nanos kAnswerPatience = std::chrono::seconds(2);
     return fail(code_of(answer.value("error", "")), answer.value("subject", "the driver"),
                 answer.value("value", std::uint64_t{0}), answer.value("limit", std::uint64_t{0}));
   }
-  const Json id = answer.value("stream_id", Json());
-  return id.is_number_unsigned() ? Result<std::uint32_t>(id.get<std::uint32_t>())
-                                 : fail(Errc::kMalformedMessage, "answer of the driver");
+  return answer;
 }
 
 }  // namespace
 
-Result<AnnounceEndpoint> ask_announces(std::string_view aeron_dir, std::int32_t control_stream_id) {
-  const std::string socket = socket_of(aeron_dir, control_stream_id);
-  const Result<std::string> line =
-      admin::ask(socket, {.operation = admin::Operation::kStatus}, kStartPatience);
-  const Json answer = Json::parse(line.value_or(""), nullptr, false);
-  const Json announce = answer.is_object() ? answer.value("announce", Json()) : Json();
+Result<std::uint32_t> number_in(const Result<std::string>& answer) {
+  const Result<Json> body = body_of(answer);
+  if (!body) {
+    return fail(body.error());
+  }
+  const Json id = body->value("stream_id", Json());
+  return id.is_number_unsigned() ? Result<std::uint32_t>(id.get<std::uint32_t>())
+                                 : fail(Errc::kMalformedMessage, "answer of the driver");
+}
+
+Result<AnnounceEndpoint> announces_in(const Result<std::string>& answer) {
+  const Result<Json> body = body_of(answer);
+  if (!body) {
+    return fail(body.error());
+  }
+  const Json announce = body->value("announce", Json());
   if (!announce.is_object()) {
-    return fail(Errc::kNotFound, "driver at " + socket);
+    return fail(Errc::kMalformedMessage, "answer of the driver");
   }
   return AnnounceEndpoint{.channel = announce.value("channel", ""),
                           .stream_id = announce.value("stream_id", 0)};
+}
+
+Result<AnnounceEndpoint> ask_announces(std::string_view aeron_dir, std::int32_t control_stream_id) {
+  return announces_in(admin::ask(socket_of(aeron_dir, control_stream_id),
+                                 {.operation = admin::Operation::kStatus}, kStartPatience));
 }
 
 Result<admin::Request> ensure_request(const StreamOptions& wanted) {
@@ -89,12 +105,12 @@ void ask_for_pass(std::string_view aeron_dir, std::int32_t control_stream_id,
   }
 }
 
-NumberInquiry::NumberInquiry(std::string_view aeron_dir, std::int32_t control_stream_id,
-                             const admin::Request& request)
+Inquiry::Inquiry(std::string_view aeron_dir, std::int32_t control_stream_id,
+                 const admin::Request& request)
     : socket_(socket_of(aeron_dir, control_stream_id)),
       line_(admin::format_request(request) + "\n") {}
 
-Status NumberInquiry::send(Nanos now) {
+Status Inquiry::send(Nanos now) {
   Result<os::LocalConnection> connection = os::LocalConnection::connect(socket_, Nanos{0});
   if (!connection) {
     return fail(Errc::kNotFound, "driver at " + socket_);
@@ -109,7 +125,7 @@ Status NumberInquiry::send(Nanos now) {
   return {};
 }
 
-std::optional<Result<std::uint32_t>> NumberInquiry::poll(Nanos now) {
+std::optional<Result<std::string>> Inquiry::poll(Nanos now) {
   if (!connection_) {
     if (const Status sent = send(now); !sent) {
       return fail(sent.error());
@@ -120,7 +136,7 @@ std::optional<Result<std::uint32_t>> NumberInquiry::poll(Nanos now) {
   answer_.append(reinterpret_cast<const char*>(buffer.data()), got.bytes);
   if (answer_.ends_with('\n')) {
     connection_.reset();
-    return number_in(answer_);
+    return std::exchange(answer_, {});
   }
   if (got.state == State::kClosed || now >= give_up_at_) {
     connection_.reset();

@@ -35,17 +35,16 @@ struct AnnounceEndpoint {
 void ask_for_pass(std::string_view aeron_dir, std::int32_t control_stream_id,
                   const core::attach::AttachMachine& machine);
 
-/// Asks for the number of a stream without waiting for the answer: the driver may be driven by the
-/// same thread. Thread contract: one thread.
-class NumberInquiry {
+/// Asks without waiting for the answer: the driver may be driven by the same thread. Thread
+/// contract: one thread.
+class Inquiry {
  public:
-  NumberInquiry(std::string_view aeron_dir, std::int32_t control_stream_id,
-                const admin::Request& request);
+  Inquiry(std::string_view aeron_dir, std::int32_t control_stream_id,
+          const admin::Request& request);
 
-  /// Asks, or looks for the answer; nothing while there is none. kNotFound: nobody listens or
-  /// answers, or the driver does not know the name; others are refusals. Then the next call asks
-  /// anew.
-  [[nodiscard]] std::optional<Result<std::uint32_t>> poll(Nanos now);
+  /// Asks, or looks for the answer, a line; nothing while there is none. kNotFound: nobody listens
+  /// or answers. The call after an answer asks anew.
+  [[nodiscard]] std::optional<Result<std::string>> poll(Nanos now);
 
  private:
   [[nodiscard]] Status send(Nanos now);
@@ -56,5 +55,11 @@ class NumberInquiry {
   std::string answer_;
   Nanos give_up_at_{};
 };
+
+/// What an answer says. Errors: as the answer's; kMalformedMessage.
+/// The number of a stream; kNotFound: the driver does not know the name; others are refusals.
+[[nodiscard]] Result<std::uint32_t> number_in(const Result<std::string>& answer);
+/// Where the driver announces, in its status.
+[[nodiscard]] Result<AnnounceEndpoint> announces_in(const Result<std::string>& answer);
 
 }  // namespace tensorpool::inline v0::detail

@@ -117,6 +117,19 @@ TEST_F(DriverMode, the_geometry_is_what_the_producer_asked_for_by_name_or_else_t
   EXPECT_EQ(refused.limit, 4096U);
 }
 
+TEST_F(DriverMode,
+       a_client_that_was_there_before_its_driver_hears_announces_where_the_driver_says) {
+  TP_REQ("D276");
+  Client client = attach_client();
+  DriverOptions elsewhere = driver_options();
+  const std::string usual = "announce_stream_id = 1001";
+  elsewhere.config.replace(elsewhere.config.find(usual), usual.size(), "announce_stream_id = 1777");
+  const Driver driver = start_driver(elsewhere);
+  const Producer producer = tenant(client);
+  ASSERT_TRUE(eventually([&] { return !client.streams().empty(); }));
+  EXPECT_EQ(client.streams()[0].stream_id, producer.stream_id());
+}
+
 TEST_F(DriverMode, a_second_producer_is_refused_with_the_drivers_words_until_the_first_has_gone) {
   TP_REQ("D63", "D311");
   const Driver driver = start_driver();
