@@ -62,6 +62,19 @@ struct RegionLimits {
   bool require_hugepages = false;                  ///< also where the URI does not (W112)
   std::uint64_t max_region_bytes = 1ULL << 40U;    ///< (W136)
   std::uint32_t max_pools = 256;                   ///< 1 to 256 (W226)
+  bool lock_memory = false;  ///< keep what is mapped in memory, or do not map it (D209)
+};
+
+/// How a client deals with its driver; without effect in standalone mode. Spec: §2.20, §2.23
+/// (D334).
+struct LeaseTiming {
+  Nanos attach_timeout = std::chrono::seconds(5);         ///< of one attempt (D307)
+  Nanos attach_retry_interval = std::chrono::seconds(1);  ///< of requests in an attempt (D88)
+  /// Not longer than `policies.lease_keepalive_interval_ms` of the driver.
+  Nanos keepalive_interval = std::chrono::seconds(1);
+  /// A driver that says nothing for so long is taken for dead (D275); 0: never. Empty: five
+  /// announce periods of the stream's options.
+  std::optional<Nanos> driver_silence_timeout = {};
 };
 
 /// How a client is set up.
@@ -82,6 +95,7 @@ struct ClientOptions {
   /// Below which regions may lie (W116..W119). Consumers map nothing outside.
   std::vector<std::string> allowed_base_dirs = {"/dev/shm"};
   RegionLimits regions = {};
+  LeaseTiming leases = {};
   LogSink log = {};           ///< may be empty
   DriverOptions driver = {};  ///< of kEmbedded; aeron_dir and threading are the client's, and log
   Channels channels = {};     // last: g++ 12 warns where the making of a later member can throw

@@ -61,7 +61,8 @@ Result<std::shared_ptr<ClientCore>> ClientCore::create(ClientOptions options) {
                            .expected_gid = limits.expected_gid,
                            .require_hugepages = limits.require_hugepages,
                            .max_region_bytes = limits.max_region_bytes,
-                           .populate = true});
+                           .populate = true,
+                           .lock = limits.lock_memory});
   if (!policy) {
     return fail(policy.error());
   }
@@ -231,8 +232,14 @@ agents::AskNumber ClientCore::ask_number(const admin::Request& request) const {
 
 core::attach::AttachMachine::Options ClientCore::lease_options(layout::Role role,
                                                                Nanos announce_period) const {
+  const LeaseTiming& timing = options_.leases;
   return {.role = role,
-          .silence_timeout = 5 * announce_period,
+          .hugepages = options_.regions.require_hugepages ? layout::HugepagesPolicy::kHugepages
+                                                          : layout::HugepagesPolicy::kUnspecified,
+          .attach_timeout = timing.attach_timeout,
+          .retry_interval = timing.attach_retry_interval,
+          .keepalive_interval = timing.keepalive_interval,
+          .silence_timeout = timing.driver_silence_timeout.value_or(5 * announce_period),
           .limits = {.region_bytes_max = policy_.options().max_region_bytes,
                      .pools_max = options_.regions.max_pools}};
 }

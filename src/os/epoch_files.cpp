@@ -2,7 +2,6 @@
 
 #include <linux/magic.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -249,17 +248,8 @@ Status NewRegion::touch(Slice slice) const {
 }
 
 Status NewRegion::lock(Slice slice) const {
-  if (calls_->mlock(mapping_.data() + slice.offset, slice.bytes) != 0) {
-    const int os_errno = errno;
-    rlimit limit{};
-    Error error = make_os_error(Errc::kOsFailure, "mlock", os_errno);
-    error.value = bytes_;
-    if (::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-      error.limit = limit.rlim_cur;
-    }
-    return fail(locate(error, region_));
-  }
-  return {};
+  const Status locked = mapping_.lock(*calls_, slice.offset, slice.bytes);
+  return locked ? Status() : Status(fail(locate(locked.error(), region_)));
 }
 
 Result<MappedRegion> NewRegion::finish(Nanos now_mono) && {

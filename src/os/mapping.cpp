@@ -64,6 +64,19 @@ Result<Mapping> Mapping::create(Syscalls& calls, int fd, const Options& options)
   return mapping;
 }
 
+Status Mapping::lock(Syscalls& calls, std::uint64_t offset, std::uint64_t bytes) const {
+  if (calls.mlock(data_ + offset, bytes) == 0) {
+    return {};
+  }
+  Error error = make_os_error(Errc::kOsFailure, "mlock", errno);
+  rlimit limit{};
+  error.value = bytes_;
+  if (::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    error.limit = limit.rlim_cur;
+  }
+  return fail(error);
+}
+
 Mapping::~Mapping() {
   // In a child the addresses of a read-write mapping are free, or belong to somebody else.
   const bool inherited = access_ == Access::kReadOnly || generation_ == fork_generation();

@@ -36,6 +36,10 @@ class Mapping {
   /// is not inherited by children: a forked producer cannot write.
   [[nodiscard]] static Result<Mapping> create(Syscalls& calls, int fd, const Options& options);
 
+  /// Keeps a part of it in memory until it is unmapped. `os_failure` with the bytes of the whole
+  /// and the limit of the process.
+  [[nodiscard]] Status lock(Syscalls& calls, std::uint64_t offset, std::uint64_t bytes) const;
+
   Mapping() = default;
   Mapping(Mapping&& other) noexcept { swap(other); }
   Mapping& operator=(Mapping&& other) noexcept {

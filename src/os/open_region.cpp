@@ -131,6 +131,11 @@ struct OpenFile {
   if (!mapping) {
     return fail(mapping.error());
   }
+  if (options.lock) {
+    if (const Status locked = mapping->lock(calls, 0, mapping->bytes()); !locked) {
+      return fail(locked.error());
+    }
+  }
   return MappedRegion::create(std::move(file->fd), *std::move(mapping), expected);  // step 11, W132
 }
 

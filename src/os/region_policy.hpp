@@ -34,6 +34,7 @@ class RegionPolicy {
     bool require_hugepages = false;  ///< also for URIs that do not say so (W112)
     std::uint64_t max_region_bytes = core::region::kMaxRegionBytesDefault;
     bool populate = false;                         ///< MAP_POPULATE
+    bool lock = false;                             ///< mlock what is mapped (D209)
     std::optional<OpenVariant> open_variant = {};  ///< default: what the kernel has
   };
   [[nodiscard]] static Result<RegionPolicy> create(Syscalls& calls, Options options);

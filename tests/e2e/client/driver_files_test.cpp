@@ -47,6 +47,16 @@ class DriverFiles : public DriverTest {
     }
     return found;
   }
+  /// Memory of this process that is locked.
+  [[nodiscard]] static std::uint64_t locked_kib() {
+    std::ifstream status("/proc/self/status");
+    for (std::string key; status >> key;) {
+      if (std::uint64_t kib = 0; key == "VmLck:" && status >> kib) {
+        return kib;
+      }
+    }
+    return 0;
+  }
   [[nodiscard]] std::string shm() const { return scratch_.path() + "/shm"; }
 };
 
@@ -109,6 +119,69 @@ TEST_F(DriverFiles, clients_take_nothing_from_the_variables_of_the_driver) {
   Producer producer = tenant(client);
   Consumer consumer = consume(client, reader());
   EXPECT_TRUE(joined(producer, consumer));
+}
+
+TEST_F(DriverFiles, clients_that_require_hugepages_say_so_and_believe_nobody_without) {
+  TP_REQ("D122");
+  const Driver driver = start_driver();
+  ClientOptions demanding = tenant_options();
+  demanding.regions.require_hugepages = true;
+  Result<Client> client = Client::create(demanding);
+  ASSERT_TRUE(client) << describe(client.error());
+  ProducerLog events;
+  StreamOptions wanted = stream();
+  wanted.on_event = events.sink();
+  const Producer sut = produce(*client, wanted);
+  ASSERT_TRUE(eventually([&] { return events.count(ProducerEvent::Kind::kAttachFailed) != 0; }));
+  EXPECT_EQ(events.of(ProducerEvent::Kind::kAttachFailed)[0].text,
+            "hugepages required but unavailable");
+}
+
+TEST_F(DriverFiles, larger_files_than_needed_are_right) {
+  TP_REQ("D128");
+  const Driver driver = start_driver();
+  Client client = attach_client();
+  Producer producer = tenant(client);
+  for (const std::string& file : region_files()) {
+    std::filesystem::resize_file(file, std::filesystem::file_size(file) + 4096);
+  }
+  Client consuming = attach_client();
+  Consumer consumer = consume(consuming, reader());
+  EXPECT_TRUE(joined(producer, consumer));
+}
+
+TEST_F(DriverFiles, clients_that_lock_their_memory_have_it_locked_while_they_map_it) {
+  TP_REQ("D209");
+  const Driver driver = start_driver();
+  ClientOptions locking = tenant_options();
+  locking.regions.lock_memory = true;
+  Result<Client> client = Client::create(locking);
+  ASSERT_TRUE(client) << describe(client.error());
+  const std::uint64_t before = locked_kib();
+  {
+    const Producer sut = tenant(*client);
+    EXPECT_GE(locked_kib(), before + 16 * 4);
+  }
+  EXPECT_EQ(locked_kib(), before);
+}
+
+TEST_F(DriverFiles, clients_have_the_times_that_they_are_given) {
+  TP_REQ("D334");
+  const Driver driver = start_driver();  // whose leases last for a minute
+  ClientOptions given = tenant_options();
+  given.leases.keepalive_interval = std::chrono::milliseconds(30);
+  Result<Client> client = Client::create(given);
+  ASSERT_TRUE(client) << describe(client.error());
+  const Producer sut = tenant(*client);
+  const auto keepalives = [&] {
+    return ask({.operation = admin::Operation::kCounters})["counters"]["Keepalives"]
+        .get<std::uint64_t>();
+  };
+  EXPECT_TRUE(eventually([&] { return keepalives() >= 5; }));
+  given.leases.attach_timeout = Nanos{0};
+  Result<Client> wrong = Client::create(given);
+  ASSERT_TRUE(wrong);
+  EXPECT_EQ(wrong->create_producer(stream("cam2")).error().subject_view(), "attach_timeout_ms");
 }
 
 TEST_F(DriverFiles, both_sides_open_their_streams_with_the_same_channels_unless_told_otherwise) {

@@ -140,17 +140,26 @@ class Audited {
   }
 
  public:
-  Audited(Source& source, Receiver::Options options) : source_(source), sut(options) { map(); }
+  Audited(Source& source, Receiver::Options options)
+      : source_(source), recovers_(options.recover_gaps), sut(options) {
+    map();
+  }
 
   void map() {
     if (sut.attached()) {
       sut.detach();
     }
+    const bool follows = mapped_ != 0 && source_.epoch() > mapped_;
     mapped_ = source_.epoch();
     stream_ = &source_.stream();
     sut.attach(stream_->memory(), mapped_);
     at_map_ = sut.counters();
     first_.reset();
+    candidate_.reset();
+    if (recovers_ && follows && sequence_in_slot(0) == 0) {
+      first_ = 0;  // the ring still has the beginning of the epoch
+    }
+    RC_ASSERT(sut.tracking() == first_.has_value());
     delivered_.clear();
     changed_ = 0;
     kept_.clear();
@@ -258,6 +267,7 @@ class Audited {
   }
 
   Source& source_;
+  const bool recovers_;
   test::HeapStream<DefaultAtom>* stream_ = nullptr;
   std::uint64_t mapped_ = 0;
   ConsumerCounters at_map_;

@@ -21,12 +21,13 @@ class Exhaustion : public test::RegionTest {
   [[nodiscard]] RegionPolicy policy_of(OpenVariant variant) const {
     RegionPolicy::Options options = allow_base();
     options.open_variant = variant;
+    options.lock = true;
     return policy(options);
   }
 };
 
 TEST_F(Exhaustion, no_failing_call_of_the_open_path_leaks) {
-  TP_REQ("W132", "W134", "W443");
+  TP_REQ("W132", "W134", "W443", "D209");
   const OwnedStream owned = create(test::small_geometry());
   for (const OpenVariant variant : test::open_variants()) {
     const RegionPolicy allowed = policy_of(variant);
@@ -49,8 +50,8 @@ TEST_F(Exhaustion, no_failing_call_of_the_open_path_leaks) {
         }
         ASSERT_EQ(footprint(), before) << failure.failed() << ", call " << nth;
       }
-      std::set<std::string> expected = {"realpath", "lstatat", "openat",
-                                        "fstat",    "fstatfs", "mmap"};
+      std::set<std::string> expected = {"realpath", "lstatat", "openat", "fstat",
+                                        "fstatfs",  "mmap",    "mlock"};
       if (variant == OpenVariant::kOpenat2) {
         expected.insert("openat2");
       }
