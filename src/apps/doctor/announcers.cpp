@@ -30,13 +30,13 @@ std::vector<StreamClash> Announcers::clashes() const {
   std::vector<StreamClash> found;
   for (const auto& [stream_id, sources] : streams_) {
     StreamClash clash{.stream_id = stream_id, .regions = {}};
-    for (const auto& [session, source] : sources) {
+    for (const auto& one : sources) {
       const bool overlaps = std::any_of(sources.begin(), sources.end(), [&](const auto& other) {
-        return other.first != session && other.second.first_at < source.last_at &&
-               source.first_at < other.second.last_at;
+        return other.first != one.first && other.second.first_at < one.second.last_at &&
+               one.second.first_at < other.second.last_at;
       });
       if (overlaps) {
-        clash.regions.push_back(source.uri);
+        clash.regions.push_back(one.second.uri);
       }
     }
     if (!clash.regions.empty()) {
