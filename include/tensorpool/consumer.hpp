@@ -147,6 +147,8 @@ class TENSORPOOL_EXPORT Consumer {
   /// The highest sequence that was accounted for, 0 before the first.
   [[nodiscard]] std::uint64_t last_seq() const noexcept;
   [[nodiscard]] ConsumerCounters counters() const noexcept;
+  /// About leases, on any thread; zero without a driver.
+  [[nodiscard]] AttachCounters attach_counters() const noexcept;
 
  private:
   friend class Client;

@@ -197,6 +197,8 @@ class TENSORPOOL_EXPORT Producer {
   /// True while at least one consumer subscribes to the descriptors.
   [[nodiscard]] bool has_subscribers() const noexcept;
   [[nodiscard]] ProducerCounters counters() const noexcept;
+  /// About leases, on any thread; zero without a driver.
+  [[nodiscard]] AttachCounters attach_counters() const noexcept;
 
  private:
   friend class Client;

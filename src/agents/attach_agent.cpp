@@ -79,6 +79,9 @@ void AttachAgent::carry_out_all(Nanos now) {
   while (const std::optional<attach::AttachAction> action = machine_.next_action()) {
     std::visit([&](const auto& each) { carry_out(each, now); }, *action);
   }
+  if (user_.tally != nullptr) {
+    user_.tally->publish(machine_.counters());
+  }
   group_.place(*this);
 }
 

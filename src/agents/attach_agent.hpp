@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agents/attach_tally.hpp"
 #include "agents/duty_cycle.hpp"
 #include "core/attach/attach_machine.hpp"
 
@@ -30,6 +31,7 @@ class AttachAgent {
     std::function<void(UnmapReason reason, Nanos now)> unmap;
     /// `text`: what the driver said about it, valid during the call.
     std::function<void(const core::attach::AttachReport& report, std::string_view text)> report;
+    AttachTally* tally = nullptr;  ///< kept up to date; may be null, else outlives the agent
   };
 
   /// Precondition: AttachMachine::check(options). `group` outlives the agent.

@@ -145,6 +145,9 @@ bus::OfferStatus ControlBus::send_to_driver(const layout::ShmLeaseKeepalive& mes
 bus::OfferStatus ControlBus::send_to_driver(const layout::ShmDetachRequest& message) {
   return offer(control_out_, message);
 }
+bus::OfferStatus ControlBus::send_to_driver(const layout::ShmDriverShutdownRequest& message) {
+  return offer(control_out_, message);
+}
 
 bool ControlBus::send_control(const layout::ConsumerHello& message) {
   return send(control_out_, message);

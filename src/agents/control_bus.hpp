@@ -105,6 +105,8 @@ class ControlBus final : public RequestSender {
   [[nodiscard]] bus::OfferStatus send_to_driver(const layout::ShmAttachRequest& message) override;
   [[nodiscard]] bus::OfferStatus send_to_driver(const layout::ShmLeaseKeepalive& message) override;
   [[nodiscard]] bus::OfferStatus send_to_driver(const layout::ShmDetachRequest& message) override;
+  /// For an administrator.
+  [[nodiscard]] bus::OfferStatus send_to_driver(const layout::ShmDriverShutdownRequest& message);
 
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 

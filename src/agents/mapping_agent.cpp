@@ -140,7 +140,8 @@ void MappingAgent::begin_lease(std::uint32_t stream_id, Nanos now) {
                               carry_out_actions(at);
                             },
                         .report = [this](const core::attach::AttachReport& report,
-                                         std::string_view text) { on_lease(report, text); }});
+                                         std::string_view text) { on_lease(report, text); },
+                        .tally = &shared_.attach});
   lease_->want_attach(now);
 }
 

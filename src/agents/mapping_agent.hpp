@@ -35,6 +35,7 @@ struct ConsumerShared {
   // What control, announce and metadata brought since this consumer was made; stand alone.
   std::atomic<std::uint64_t> malformed_control{0};
   std::atomic<std::uint64_t> unsupported_control{0};
+  AttachTally attach;  ///< under a driver
 };
 
 class MappingAgent final : public ControlListener {

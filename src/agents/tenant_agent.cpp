@@ -101,7 +101,8 @@ void TenantAgent::begin(std::uint32_t stream_id, Nanos now) {
           .map = [this](const core::region::MappingPlan& plan, Nanos) { return map(plan); },
           .unmap = [this](UnmapReason, Nanos) { unmap(); },
           .report = [this](const core::attach::AttachReport& what,
-                           std::string_view text) { report(what, text); }});
+                           std::string_view text) { report(what, text); },
+          .tally = &shared_.attach});
   shared_.stream_id.store(stream_id, std::memory_order_relaxed);
   lease_->want_attach(now);
 }

@@ -56,6 +56,7 @@ struct TenantShared {
   std::atomic<std::uint32_t> stream_id{0};  ///< 0 while it is being asked for; stands alone
   /// A lease was lost, perhaps before the producer's thread ever saw its epoch; stands alone.
   std::atomic<bool> lost_one{false};
+  AttachTally attach;
   Standing standing;
 };
 

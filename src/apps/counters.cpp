@@ -74,6 +74,19 @@ constexpr auto kConsumerRows = [] {
   });
 }();
 
+constexpr auto kAttachRows = [] {
+  using Counters = AttachCounters;
+  return std::to_array<Row<Counters>>({
+      TP_ROW(attach_attempts, ""),
+      TP_ROW(attach_timeouts, ""),
+      TP_ROW(attach_protocol_errors, ""),
+      TP_ROW(lease_lost, ""),
+      TP_ROW(keepalives_sent, ""),
+      TP_ROW(driver_event_rejects, ""),
+      TP_ROW(stale_responses, ""),
+  });
+}();
+
 #undef TP_ROW
 
 template <class Counters>
@@ -105,6 +118,10 @@ nlohmann::ordered_json counters_json(const ProducerCounters& counters) {
 
 nlohmann::ordered_json counters_json(const ConsumerCounters& counters) {
   return to_json<ConsumerCounters>(kConsumerRows, counters);
+}
+
+nlohmann::ordered_json counters_json(const AttachCounters& counters) {
+  return to_json<AttachCounters>(kAttachRows, counters);
 }
 
 std::uint64_t frames_lost(const ConsumerCounters& counters) noexcept {

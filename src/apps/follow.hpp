@@ -87,6 +87,9 @@ class Follower {
   [[nodiscard]] ConsumerCounters counters() const noexcept {
     return without_losses_of(consumer_.counters(), before_first_);
   }
+  [[nodiscard]] AttachCounters attach_counters() const noexcept {
+    return consumer_.attach_counters();
+  }
   /// As it was announced when it was found.
   [[nodiscard]] const StreamInfo& stream() const noexcept { return stream_; }
 

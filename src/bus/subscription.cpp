@@ -22,9 +22,10 @@ FrameHeader header_before(const std::uint8_t* data) noexcept {
   return header;
 }
 
-std::int32_t session_of_image(aeron_image_t* image) noexcept {
+aeron_image_constants_t constants_of(aeron_image_t* image) noexcept {
   aeron_image_constants_t constants{};
-  return aeron_image_constants(image, &constants) == 0 ? constants.session_id : 0;
+  aeron_image_constants(image, &constants);  // all 0 for none
+  return constants;
 }
 
 }  // namespace
@@ -32,6 +33,9 @@ std::int32_t session_of_image(aeron_image_t* image) noexcept {
 void Subscription::adopt(std::shared_ptr<Session> session, AeronHandle* handle) noexcept {
   session_ = std::move(session);
   handle_ = handle;
+  aeron_subscription_constants_t constants{};
+  aeron_subscription_constants(handle_, &constants);
+  registration_id_ = constants.registration_id;
 }
 
 Subscription::~Subscription() {
@@ -67,28 +71,48 @@ bool Subscription::is_closed() const noexcept {
   return aeron_subscription_is_closed(handle_);
 }
 
-std::optional<Nanos> Subscription::image_joined_at(std::int32_t session_id) const noexcept {
+const Subscription::JoinedImage* Subscription::find_image(std::int32_t session_id) const noexcept {
   const auto found = std::find_if(
       images_.begin(), images_.end(),
       [session_id](const JoinedImage& image) { return image.session_id == session_id; });
-  return found == images_.end() ? std::nullopt : std::optional<Nanos>(found->at);
+  return found == images_.end() ? nullptr : &*found;
+}
+
+std::optional<Nanos> Subscription::image_joined_at(std::int32_t session_id) const noexcept {
+  const JoinedImage* const image = find_image(session_id);
+  return image == nullptr ? std::nullopt : std::optional<Nanos>(image->at);
+}
+
+bool Subscription::may_be_old(std::int32_t session_id) const noexcept {
+  const JoinedImage* const image = find_image(session_id);
+  return image != nullptr && !image->drained && image->registration_id < registration_id_;
+}
+
+void Subscription::note_drained() noexcept {
+  for (JoinedImage& image : images_) {
+    image.drained = true;
+  }
 }
 
 void Subscription::on_available(void* self, aeron_subscription_stct*,
                                 aeron_image_stct* image) noexcept {
   auto& subscription = *static_cast<Subscription*>(self);
-  const std::int32_t session_id = session_of_image(image);
+  const aeron_image_constants_t constants = constants_of(image);
+  const std::int32_t session_id = constants.session_id;
   const Nanos now = subscription.clock_.now();
   std::erase_if(subscription.images_,
                 [session_id](const JoinedImage& known) { return known.session_id == session_id; });
-  subscription.images_.push_back({.session_id = session_id, .at = now});
+  subscription.images_.push_back({.session_id = session_id,
+                                  .at = now,
+                                  .registration_id = constants.correlation_id,
+                                  .drained = false});
   subscription.events_.push_back({.session_id = session_id, .available = true, .at = now});
 }
 
 void Subscription::on_unavailable(void* self, aeron_subscription_stct*,
                                   aeron_image_stct* image) noexcept {
   auto& subscription = *static_cast<Subscription*>(self);
-  const std::int32_t session_id = session_of_image(image);
+  const std::int32_t session_id = constants_of(image).session_id;
   std::erase_if(subscription.images_,
                 [session_id](const JoinedImage& known) { return known.session_id == session_id; });
   subscription.events_.push_back(

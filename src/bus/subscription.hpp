@@ -83,6 +83,14 @@ class Subscription {
   /// When the image of this session became available, as long as it is (W219).
   [[nodiscard]] std::optional<Nanos> image_joined_at(std::int32_t session_id) const noexcept;
 
+  /// True while messages of this session may have been sent before this subscription was added: a
+  /// dead or stopped reader of a stream over IPC holds its place in the log, and whoever comes
+  /// later begins there. Control thread.
+  [[nodiscard]] bool may_be_old(std::int32_t session_id) const noexcept;
+  /// A poll has found nothing: whatever comes from the present images from now on is new. Control
+  /// thread.
+  void note_drained() noexcept;
+
   /// Calls `handler(const ImageEvent&)` for each event since the last call, in order.
   template <class Handler>
   void drain_image_events(Handler&& handler) {
@@ -127,9 +135,14 @@ class Subscription {
   struct JoinedImage {
     std::int32_t session_id;
     Nanos at;
+    /// Of its publication; they rise in the order in which things are added to a media driver.
+    std::int64_t registration_id;
+    bool drained;
   };
+  [[nodiscard]] const JoinedImage* find_image(std::int32_t session_id) const noexcept;
 
   AeronHandle* handle_ = nullptr;
+  std::int64_t registration_id_ = 0;
   std::int32_t stream_id_;
   bool untethered_;
   FragmentAssembler assembler_;      // data thread

@@ -38,5 +38,8 @@ std::uint64_t Consumer::last_seq() const noexcept {
 ConsumerCounters Consumer::counters() const noexcept {
   return core_->counters();
 }
+AttachCounters Consumer::attach_counters() const noexcept {
+  return core_->shared().attach.read();
+}
 
 }  // namespace tensorpool::inline v0

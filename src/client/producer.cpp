@@ -107,5 +107,8 @@ bool Producer::has_subscribers() const noexcept {
 ProducerCounters Producer::counters() const noexcept {
   return core_ == nullptr ? ProducerCounters{} : core_->counters();
 }
+AttachCounters Producer::attach_counters() const noexcept {
+  return core_ == nullptr ? AttachCounters{} : core_->attach_counters();
+}
 
 }  // namespace tensorpool::inline v0

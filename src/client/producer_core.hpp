@@ -55,6 +55,7 @@ class ProducerCore {
   [[nodiscard]] const WrittenEpoch::Writer* writer() noexcept;
   [[nodiscard]] bool has_subscribers() noexcept;
   [[nodiscard]] ProducerCounters counters() const noexcept;
+  [[nodiscard]] AttachCounters attach_counters() const noexcept { return shared_.attach.read(); }
 
  private:
   ProducerCore(std::shared_ptr<ClientCore> client, const StreamOptions& options);

@@ -119,6 +119,13 @@ std::optional<Request> DriverBus::decode(std::span<const std::byte> bytes) noexc
   return std::nullopt;  // of another schema, its own output, or unknown (D10, D11)
 }
 
+bool DriverBus::is_for_another_life(const Request& request, bool may_be_old) noexcept {
+  const bool is_old =
+      may_be_old && std::holds_alternative<layout::ShmDriverShutdownRequest>(request);
+  counters_.shutdown_request_rejects += is_old ? 1 : 0;
+  return is_old;
+}
+
 template <class M>
 void DriverBus::send(Lane& lane, const Outgoing& about, const M& message, Nanos now) {
   buffer_.resize(codec::encoded_size(message));

@@ -71,12 +71,16 @@ class DriverBus {
     for (int some = 1; in != nullptr && some > 0 && all < static_cast<int>(kFragmentsPerCycle);) {
       some = in->poll_messages(
           [&](const bus::Message& message) noexcept {
-            if (const std::optional<Request> request = decode(message.bytes)) {
+            const std::optional<Request> request = decode(message.bytes);
+            if (request && !is_for_another_life(*request, in->may_be_old(message.session_id))) {
               handle(*request);
             }
           },
           kFragmentsPerBatch);
       all += some;
+      if (some == 0) {
+        in->note_drained();
+      }
     }
     return all;
   }
@@ -107,6 +111,9 @@ class DriverBus {
             core::driver::Counters& counters, Observer& observer);
 
   [[nodiscard]] std::optional<Request> decode(std::span<const std::byte> bytes) noexcept;
+  /// What was said before this driver began to listen reaches it where its predecessor was killed.
+  /// Clients repeat what they still want; but an old order to go down would end each successor too.
+  [[nodiscard]] bool is_for_another_life(const Request& request, bool may_be_old) noexcept;
   template <class M>
   void send(Lane& lane, const Outgoing& about, const M& message, Nanos now);
   void flush(Lane& lane, Nanos now);

@@ -49,9 +49,7 @@ EpochKeeper::~EpochKeeper() {
     }
     wake_.notify_one();
     thread_->join();
-    for (Task& task : tasks_) {
-      worker_.add(std::move(task));
-    }
+    give_to_worker(orders_);
   }
   worker_.finish();
 }
@@ -72,11 +70,7 @@ void EpochKeeper::carry_out(const core_driver::CancelProvisioning& action) {
     worker_.cancel(action.stream_id);
     return;
   }
-  {
-    const std::lock_guard lock(mutex_);
-    cancelled_.push_back(action.stream_id);
-  }
-  wake_.notify_one();
+  hand_over(action);
 }
 
 void EpochKeeper::carry_out(const core_driver::RetireEpoch& action) {
@@ -196,36 +190,42 @@ void EpochKeeper::add(Task task) {
     worker_.add(std::move(task));
     return;
   }
+  hand_over(std::move(task));
+}
+
+void EpochKeeper::hand_over(Order order) {
   {
     const std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
+    orders_.push_back(std::move(order));
   }
   wake_.notify_one();
 }
 
+void EpochKeeper::give_to_worker(std::vector<Order>& orders) {
+  for (Order& order : orders) {
+    if (const auto* const cancel = std::get_if<core_driver::CancelProvisioning>(&order)) {
+      worker_.cancel(cancel->stream_id);
+    } else {
+      worker_.add(std::move(std::get<Task>(order)));
+    }
+  }
+  orders.clear();
+}
+
 /// The jobs' thread.
 void EpochKeeper::run() noexcept {
-  std::vector<Task> tasks;
-  std::vector<std::uint32_t> cancelled;
+  std::vector<Order> orders;
   bool more = false;
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return more || stopping_ || !tasks_.empty() || !cancelled_.empty(); });
+      wake_.wait(lock, [&] { return more || stopping_ || !orders_.empty(); });
       if (stopping_) {
         return;
       }
-      tasks.swap(tasks_);
-      cancelled.swap(cancelled_);
+      orders.swap(orders_);
     }
-    for (Task& task : tasks) {
-      worker_.add(std::move(task));
-    }
-    for (const std::uint32_t stream_id : cancelled) {
-      worker_.cancel(stream_id);
-    }
-    tasks.clear();
-    cancelled.clear();
+    give_to_worker(orders);
     more = worker_.step();
     while (std::optional<TaskResult> result = worker_.next_result()) {
       const std::lock_guard lock(mutex_);

@@ -16,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "agents/thread.hpp"
@@ -77,11 +78,15 @@ class EpochKeeper {
 
  private:
   using EpochId = std::pair<std::uint32_t, std::uint64_t>;  // stream, epoch
+  /// In their order: a cancellation is for what was ordered before it, never for what comes after.
+  using Order = std::variant<Task, core::driver::CancelProvisioning>;
 
   EpochKeeper(os::Syscalls& calls, core::driver::PolicySettings policies,
               std::unique_ptr<os::EpochStore> store, const base::Clock& clock);
   [[nodiscard]] os::ManagedStream& stream(std::uint32_t stream_id);
   void add(Task task);
+  void hand_over(Order order);
+  void give_to_worker(std::vector<Order>& orders);
   [[nodiscard]] std::optional<TaskResult> next_of_worker();
   void run() noexcept;
   [[nodiscard]] const os::OwnedEpoch* find(std::uint32_t stream_id,
@@ -99,8 +104,7 @@ class EpochKeeper {
   // Between the two threads.
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<Task> tasks_;
-  std::vector<std::uint32_t> cancelled_;
+  std::vector<Order> orders_;
   std::deque<TaskResult> results_;
   bool stopping_ = false;
 

@@ -45,6 +45,7 @@ Fleet::Fleet(Pace pace, std::string_view policies) {
   EXPECT_EQ(::mkfifo(path("open").c_str(), 0600), 0);
   open_ = os::UniqueFd(::open(path("open").c_str(), O_RDWR | O_CLOEXEC));
   std::filesystem::create_directory(path("shm"));
+  std::ofstream(path("token")) << "please\n";
   std::ofstream config(path("driver.toml"));
   config << "[driver]\n"
             "instance_id = \"chaos\"\n"
@@ -57,6 +58,7 @@ Fleet::Fleet(Pace pace, std::string_view policies) {
             "[policies]\n"
             "allow_dynamic_streams = true\n"
             "shutdown_timeout_ms = 300\n"
+            "shutdown_token = \"please\"\n"
             "epoch_gc_min_age_ns = 1\n"
          << policies << "\n";
   if (pace == Pace::kQuick) {
@@ -124,6 +126,11 @@ void Fleet::start(Role role) {
       arguments = {"up", "--config", path("driver.toml"), "--media-driver", "external"};
       break;
     case Role::kProducer:
+      if (claims_) {
+        where.program = TP_CLAIMING_PRODUCER;
+        arguments = {kStream, shm};
+        break;
+      }
       arguments = {"pub", kStream, "--sim", "ramp",      "--shape", "256",       "--dtype",
                    "u2",  "--hz",  "1000",  "--shm-dir", shm,       "--no-wait", "--driver"};
       break;

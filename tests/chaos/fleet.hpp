@@ -41,6 +41,9 @@ class Fleet {
   /// Lets the first process of `role` die at this point.
   void doom(Role role, std::string point);
 
+  /// The producers fill slots in place instead of copying into them.
+  void use_claims() noexcept { claims_ = true; }
+
   /// The wall clocks of all that are started from now on are the test's.
   void shift_wall_clocks();
   void set_wall_clocks(std::int64_t ahead_seconds);
@@ -72,6 +75,8 @@ class Fleet {
   /// Ends all leases of the stream. Their holders attach again.
   void revoke_all();
   void ask(const admin::Request& request);
+  /// Has the driver stopped by a message with its token, instead of over its admin socket.
+  void stop_driver_by_message() { tp({"down", "--token-file", path("token"), "--wait", "1"}); }
   /// What `tp` prints; for a person, so an answer may fail.
   void tp(const test::Arguments& arguments);
 
@@ -105,6 +110,7 @@ class Fleet {
   os::UniqueFd open_;  ///< the media driver's standard input
   int started_ = 0;
   bool shifted_ = false;
+  bool claims_ = false;
 };
 
 }  // namespace tensorpool::chaos

@@ -28,9 +28,13 @@ using test::Arguments;
 /// A death is found out about this long after it happened, at most.
 constexpr auto kUnseen = std::chrono::milliseconds(20);
 
+/// Points on ways that a stream takes only where it is told to.
+constexpr std::string_view kClaimPoint = "producer.claim.taken";      // tp pub copies
+constexpr std::string_view kMessagePoint = "driver.shutdown.judged";  // tp down uses the socket
+
 /// What happens to a stream, one after the other; calls `between` in between.
 template <class Between>
-void live(Fleet& fleet, Between&& between) {
+void live(Fleet& fleet, std::string_view point, Between&& between) {
   fleet.start();
   between("start");
   if (::testing::Test::HasFatalFailure()) {
@@ -45,7 +49,13 @@ void live(Fleet& fleet, Between&& between) {
   EXPECT_TRUE(fleet.comes_back(Role::kConsumer, [&] { fleet.send(Role::kConsumer, SIGINT); }));
   between("the consumer is restarted");
   fleet.ask({.operation = admin::Operation::kCollect});
-  EXPECT_TRUE(fleet.comes_back(Role::kDriver, [&] { fleet.tp({"down"}); }));
+  EXPECT_TRUE(fleet.comes_back(Role::kDriver, [&] {
+    if (point == kMessagePoint) {
+      fleet.stop_driver_by_message();
+    } else {
+      fleet.tp({"down"});
+    }
+  }));
   between("the driver is restarted");
 }
 
@@ -67,10 +77,13 @@ class Killed : public ::testing::Test {
   void TestBody() override {
     TP_REQ("D139");
     Fleet fleet(Pace::kQuick, policies_for(point_));
+    if (point_ == kClaimPoint) {
+      fleet.use_claims();
+    }
     arrange(fleet);
     Fleet::Clock::duration back{};
     bool alive = true;
-    live(fleet, [&](const char* after) {
+    live(fleet, point_, [&](const char* after) {
       const bool had_died = back != Fleet::Clock::duration{};
       interfere(fleet, after);
       alive = alive && fleet.is_whole_again() && fleet.flows();
@@ -128,12 +141,6 @@ class KilledAfter : public Killed {
   return found;
 }
 
-/// Points on ways that this life does not take.
-constexpr std::string_view kElsewhere[] = {
-    "producer.claim.taken",    // tp pub copies
-    "driver.shutdown.judged",  // asked for with a token, on the control stream
-};
-
 template <class Test>
 void add(const std::string& where, Role victim) {
   std::string name = std::string(name_of(victim)) + "_dies_at_" + where;
@@ -145,9 +152,6 @@ void add(const std::string& where, Role victim) {
 
 void add_all() {
   for (const std::string& point : points()) {
-    if (std::find(std::begin(kElsewhere), std::end(kElsewhere), point) != std::end(kElsewhere)) {
-      continue;
-    }
     const std::string_view role = std::string_view(point).substr(0, point.find('.'));
     if (role == "driver") {
       add<Killed>(point, Role::kDriver);

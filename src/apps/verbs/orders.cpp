@@ -1,4 +1,4 @@
-// tp revoke, tp gc, tp down: orders to a driver.
+// tp revoke, tp gc: orders to a driver.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -44,15 +44,6 @@ ExitCode run_revoke(const OrderOptions& options) {
       console);
   if (answer) {
     console.note(fmt::format("lease {} has ended", options.lease_id));
-  }
-  return answer ? ExitCode::kFine : ExitCode::kFailed;
-}
-
-ExitCode run_down(const OrderOptions& options) {
-  Console console("down");
-  const auto answer = order(options, {.operation = admin::Operation::kShutdown}, console);
-  if (answer) {
-    console.note("the driver is draining");
   }
   return answer ? ExitCode::kFine : ExitCode::kFailed;
 }
@@ -115,15 +106,6 @@ void add_revoke(CLI::App& tp, Action& action) {
   tp revoke 4611686018427387904 --text maintenance
 
 The holder is told and stops; it may attach again. Ending a producer's lease begins a new epoch.)");
-}
-
-void add_down(CLI::App& tp, Action& action) {
-  const auto options = std::make_shared<OrderOptions>();
-  add_order(tp, action, "down", "Stop the driver", options, &run_down).footer(R"(Examples:
-  tp down
-
-The driver drains: nobody may attach any more, and after policies.shutdown_timeout_ms, or when the
-last lease has ended, it tells its clients and goes.)");
 }
 
 void add_gc(CLI::App& tp, Action& action) {

@@ -450,6 +450,7 @@ class Publishing {
                                 {"frame_bytes", source_.frame_bytes()},
                                 {"ticks_slipped", slipped_},
                                 {"counters", counters_json(counters)},
+                                {"leases", counters_json(producer_->attach_counters())},
                                 {"duration_s", to_seconds(span)},
                                 {"rate_hz", rate},
                                 {"throughput_mb_per_s", bytes_per_second / 1e6}}));

@@ -244,6 +244,7 @@ class Subscription {
       json["misnumbered"] = ramp_.misnumbered();
     }
     json["counters"] = counters_json(counters);
+    json["leases"] = counters_json(follower_.attach_counters());
     json["duration_s"] = to_seconds(span);
     json["rate_hz"] = rate;
     json["throughput_mb_per_s"] = bytes_per_second / 1e6;

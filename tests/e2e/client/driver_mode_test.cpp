@@ -185,6 +185,10 @@ TEST_F(DriverMode, a_revoked_producer_is_told_once_and_goes_on_in_a_new_epoch) {
   EXPECT_EQ(lost[0].loss, LeaseLoss::kRevoked);
   EXPECT_EQ(lost[0].text, "maintenance");
   EXPECT_TRUE(lost[0].tries_again);
+  const AttachCounters counted = sut.attach_counters();
+  EXPECT_GE(counted.attach_attempts, 2U);
+  EXPECT_EQ(counted.lease_lost, 1U);
+  EXPECT_EQ(counted.attach_protocol_errors, 0U);
 }
 
 TEST_F(DriverMode, a_producer_that_wants_no_other_lease_stays_without) {
@@ -263,6 +267,8 @@ TEST_F(DriverMode, a_consumer_that_lost_its_own_lease_says_so_and_attaches_again
   const auto lost = events.of(ConsumerEvent::Kind::kLeaseLost);
   ASSERT_THAT(lost, SizeIs(1));
   EXPECT_EQ(lost[0].text, "go away");
+  EXPECT_EQ(sut.attach_counters().lease_lost, 1U);
+  EXPECT_TRUE(eventually([&] { return sut.attach_counters().keepalives_sent > 0; }));
   ASSERT_TRUE(eventually([&] { return events.count(ConsumerEvent::Kind::kDiscontinuity) == 1; }));
   EXPECT_EQ(events.of(ConsumerEvent::Kind::kDiscontinuity)[0].reason, UnmapReason::kLeaseLost);
   EXPECT_EQ(producer.epoch(), epoch);

@@ -39,11 +39,17 @@ class ControlStream : public DriverAgentTest {
     start();
     control_heard_ = subscribe(kControl);
     announces_heard_ = subscribe(kAnnounces);
+    open_out();
+  }
+  void open_out() {
     auto made =
         bus::testing::wait_for(*of_client_, of_client_->begin_add_publication(ipc(), kControl));
     ASSERT_TRUE(made);
     out_ = std::move(*made);
-    ASSERT_TRUE(until([&] { return out_->is_connected(); }));
+    ASSERT_TRUE(eventually([&] {
+      of_client_->do_work(clock_.mono());
+      return out_->is_connected();
+    }));
   }
   [[nodiscard]] static bus::Channel ipc() {
     return bus::testing::channel("aeron:ipc?term-length=4m");
@@ -204,6 +210,22 @@ TEST_F(ControlStream, a_shutdown_request_whose_token_is_cut_off_or_missing_is_ma
   say_and_wait(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(block + 4 + 3)));
   EXPECT_EQ(sut_->counters().control_malformed, before + 2);
   EXPECT_EQ(sut_->snapshot().state, core::driver::DriverState::kRunning);
+}
+
+TEST_F(ControlStream, an_order_to_go_down_that_was_given_to_a_predecessor_is_not_obeyed) {
+  TP_REQ("D260");
+  settings_.policies.shutdown_token = "let me";
+  const auto dead = subscribe(kControl);  // holds its place in the log, as a killed driver's does
+  open_out();
+  const Bytes order = encoded(layout::ShmDriverShutdownRequest{
+      .correlation_id = 1, .reason = layout::ShutdownReason::kNormal, .token = "let me"});
+  EXPECT_EQ(out_->offer(order), bus::OfferStatus::kOk);
+  start();
+  say_and_wait(encoded(request(2)));
+  EXPECT_EQ(sut_->snapshot().state, core::driver::DriverState::kRunning);
+  EXPECT_EQ(sut_->counters().shutdown_request_rejects, 1U);
+  say(order);
+  EXPECT_TRUE(until([&] { return sut_->snapshot().state != core::driver::DriverState::kRunning; }));
 }
 
 }  // namespace

@@ -38,6 +38,7 @@ class TpDriver : public TpTest {
                "announce_period_ms = 200\n"
                "lease_keepalive_interval_ms = 200\n"
                "shutdown_timeout_ms = 300\n"
+               "shutdown_token = \"please\"\n"
                "epoch_gc_min_age_ns = 1\n"
                "epoch_gc_on_startup = true\n"
                "[profiles.small]\n"
@@ -293,6 +294,21 @@ TEST_F(TpDriver, ends_at_ctrl_c) {
   driver->send(SIGINT);
   EXPECT_EQ(driver->wait(), 0);
   EXPECT_THAT(driver->err(), HasSubstr("stopped"));
+}
+
+TEST_F(TpDriver, goes_down_by_a_message_with_its_token_and_by_no_other) {
+  TP_REQ("D259", "D260", "D266");
+  std::ofstream(path("wrong")) << "plea5e\n";
+  std::ofstream(path("right")) << "please\n";
+  const auto driver = up();
+  EXPECT_EQ(start({"down", "--token-file", path("nowhere")})->wait(), 1);
+  EXPECT_EQ(start({"down", "--token-file", path("wrong"), "--wait", "0.5"})->wait(), 1);
+  EXPECT_EQ(counter("ShutdownRequestRejects"), 1U);
+  EXPECT_FALSE(driver->has_ended());
+  const auto sut = start({"down", "--token-file", path("right"), "--json"});
+  EXPECT_EQ(sut->wait(), 0) << sut->err();
+  EXPECT_EQ(json_lines(sut->out()).at(0)["stopped"], true);
+  EXPECT_EQ(driver->wait(), 0);
 }
 
 TEST_F(TpDriver, says_which_epochs_stay_and_why) {

@@ -124,6 +124,18 @@ TEST_P(EpochKeeperTest, leaves_nothing_of_a_job_that_was_cancelled) {
   EXPECT_EQ(files(), 2U * static_cast<std::size_t>(2 - cancelled));
 }
 
+TEST_P(EpochKeeperTest, cancels_only_what_was_ordered_before) {
+  TP_REQ("D203");
+  sut_->carry_out(provision(1, 8192));  // 32 MiB: whoever does the jobs is busy with it
+  sut_->carry_out(core_driver::CancelProvisioning{.stream_id = 10000});  // its job has just ended
+  sut_->carry_out(provision(10000));
+  for (int k = 0; k < 2; ++k) {
+    const auto ended = await<Provisioned>();
+    ASSERT_TRUE(ended);
+    EXPECT_TRUE(ended->outcome.regions) << ended->outcome.stream_id;
+  }
+}
+
 TEST_P(EpochKeeperTest, finds_that_files_are_gone) {
   TP_REQ("D69");
   sut_->carry_out(provision(10000));
