@@ -21,6 +21,7 @@ void ConsumerActor::start() {
   polling_ = false;
   kept_ = nullptr;
   data_.bugs.forgets_gaps = bug == PlantedBug::kForgetsGaps;
+  data_.bugs.begins_late = bug == PlantedBug::kBeginsLate;
   const core::Timing timing =
       core::Timing::around(world_->scenario.settings.policies.announce_period);
   announces_checked_.emplace(stream_id(), timing);

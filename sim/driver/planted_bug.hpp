@@ -29,6 +29,7 @@ enum class PlantedBug : std::uint8_t {
   kReadsOn,       ///< a consumer does not look at its deadline, and seldom does control work
   kStaysInEpoch,  ///< a consumer goes on with an epoch that is over
   kForgetsGaps,   ///< a consumer does not count what is lost
+  kBeginsLate,    ///< a consumer does not begin an epoch that it follows into with frame 0
 };
 
 inline constexpr NamedBug<PlantedBug> kPlantedBugs[] = {
@@ -49,6 +50,7 @@ inline constexpr NamedBug<PlantedBug> kPlantedBugs[] = {
     {"reads-on", PlantedBug::kReadsOn},
     {"stays-in-epoch", PlantedBug::kStaysInEpoch},
     {"forgets-driver-gaps", PlantedBug::kForgetsGaps},
+    {"begins-late", PlantedBug::kBeginsLate},
 };
 
 }  // namespace tensorpool::inline v0::sim::driver

@@ -97,6 +97,12 @@ void DataSide::switch_epoch(const std::shared_ptr<SimEpoch>& offered) {
   if (offered != nullptr) {
     attached_ = offered;
     receiver_->attach(attached_->mapping->memory(), attached_->epoch);
+    if (bugs.begins_late) {
+      receiver_->detach();
+      --receiver_->counters().discontinuities;
+      --receiver_->counters().remaps;
+      receiver_->attach(attached_->mapping->memory(), attached_->epoch);
+    }
     const auto& memory = attached_->mapping->memory();
     ledger_->mapping_begins(*receiver_,
                             core::ring::sequence_of(core::consumer::word_for(memory, 0)) == 0);

@@ -28,6 +28,7 @@ class DataSide {
   struct Bugs {
     bool forgets_gaps = false;   ///< numbers that were lost are not counted
     bool keeps_mapping = false;  ///< does not let a mapping go
+    bool begins_late = false;    ///< forgets that it has followed its stream into an epoch
   };
 
   struct Options {

@@ -82,6 +82,8 @@ constexpr DriverCase kWithDriver[] = {
     {Bug::kReadsOn, "a_consumer_that_goes_on", Failure::kSafety, "lost epoch is handed out"},
     {Bug::kStaysInEpoch, "a_consumer_that_stays_in_its_epoch", Failure::kSafety,
      "lost epoch is handed out"},
+    {Bug::kBeginsLate, "no_frame_0_of_an_epoch_that_is_followed_into", Failure::kSafety,
+     "first of an epoch that was followed into"},
     {Bug::kForgetsGaps, "no_counting_of_gaps", Failure::kSafety, "account"},
 };
 
