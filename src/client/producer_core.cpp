@@ -17,15 +17,6 @@ namespace {
 
 constexpr std::uint32_t kSlotsDefault = 1024;
 
-/// 0 where only the name is known.
-[[nodiscard]] Result<std::uint32_t> given_number(const StreamOptions& options) {
-  if (options.stream_id != 0 && !layout::valid_stream_id(options.stream_id)) {
-    return fail(Errc::kInvalidArgument, "stream_id", options.stream_id,
-                layout::kStreamIdMax);  // W7
-  }
-  return options.stream_id;
-}
-
 [[nodiscard]] bool is_plain_text(std::string_view text) noexcept {
   return std::all_of(text.begin(), text.end(),
                      [](char byte) { return byte >= 0x20 && byte < 0x7F; });
@@ -40,6 +31,29 @@ constexpr std::uint32_t kSlotsDefault = 1024;
     return fail(sane.error());
   }
   return timing;
+}
+
+/// What both kinds of producers need to know before they begin.
+struct Wanted {
+  std::uint32_t number = 0;  ///< 0 where only the name is known
+  core::Timing timing = {};
+  bus::Channel descriptor_channel = {};
+};
+[[nodiscard]] Result<Wanted> wanted_by(const StreamOptions& options) {
+  if (options.stream_id != 0 && !layout::valid_stream_id(options.stream_id)) {
+    return fail(Errc::kInvalidArgument, "stream_id", options.stream_id,
+                layout::kStreamIdMax);  // W7
+  }
+  const Result<core::Timing> timing = timing_of(options);
+  if (!timing) {
+    return fail(timing.error());
+  }
+  Result<bus::Channel> channel = bus::Channel::parse(options.descriptor_channel);
+  if (!channel) {
+    return fail(channel.error());
+  }
+  return Wanted{
+      .number = options.stream_id, .timing = *timing, .descriptor_channel = std::move(*channel)};
 }
 
 [[nodiscard]] core::region::StreamGeometry geometry_of(const StreamOptions& options,
@@ -87,14 +101,15 @@ ProducerCore::~ProducerCore() {
 }
 
 Status ProducerCore::begin_standalone(const StreamOptions& options) {
-  const Result<std::uint32_t> given = given_number(options);
-  if (!given) {
-    return fail(given.error());
+  Result<Wanted> wanted = wanted_by(options);
+  if (!wanted) {
+    return fail(wanted.error());
   }
-  if (*given == 0 && options.name.empty()) {
+  if (wanted->number == 0 && options.name.empty()) {
     return fail(Errc::kInvalidArgument, "stream_id or name: give one of them");
   }
-  const std::uint32_t number = *given != 0 ? *given : core::naming::stream_number(options.name);
+  const std::uint32_t number =
+      wanted->number != 0 ? wanted->number : core::naming::stream_number(options.name);
   const os::OwnerOptions owner{.base_dir = options.shm_base_dir,
                                .name_space = options.name_space,
                                .private_files = options.private_files,
@@ -105,26 +120,18 @@ Status ProducerCore::begin_standalone(const StreamOptions& options) {
   if (!place) {
     return fail(place.error());
   }
-  const Result<core::Timing> timing = timing_of(options);
-  if (!timing) {
-    return fail(timing.error());
-  }
-  Result<bus::Channel> channel = bus::Channel::parse(options.descriptor_channel);
-  if (!channel) {
-    return fail(channel.error());
-  }
   agents::OwnerAgent::Options agent{
-      .timing = *timing,
+      .timing = wanted->timing,
       .cleaner = agents::EpochCleaner({.base_dir = owner.base_dir,
                                        .place = *place,
-                                       .freshness_window = timing->freshness_window},
+                                       .freshness_window = wanted->timing.freshness_window},
                                       client_->options().log)};
   agent.producer_id =
       options.producer_id != 0 ? options.producer_id : static_cast<std::uint32_t>(::getpid());
   agent.name = options.name;
   agent.summary = options.summary;
   agent.descriptor_stream_id = options.descriptor_stream_id;
-  agent.descriptor_channel = std::move(*channel);
+  agent.descriptor_channel = std::move(wanted->descriptor_channel);
   agent.cleaner.clean(client_->clock().now());  // so that its space counts as free
   Result<os::OwnedStream> stream = os::OwnedStream::create(
       os::system_calls(), owner, geometry_of(options, number), client_->clock().now());
@@ -142,21 +149,13 @@ Status ProducerCore::begin_standalone(const StreamOptions& options) {
 }
 
 Status ProducerCore::begin_lease(const StreamOptions& options) {
-  const Result<std::uint32_t> given = given_number(options);
-  if (!given) {
-    return fail(given.error());
-  }
-  const Result<core::Timing> timing = timing_of(options);
-  if (!timing) {
-    return fail(timing.error());
-  }
-  Result<bus::Channel> channel = bus::Channel::parse(options.descriptor_channel);
-  if (!channel) {
-    return fail(channel.error());
+  Result<Wanted> wanted = wanted_by(options);
+  if (!wanted) {
+    return fail(wanted.error());
   }
   agents::TenantAgent::Options agent;
   agent.lease = client_->lease_options(layout::Role::kProducer, options.announce_period);
-  agent.lease.stream_id = *given;
+  agent.lease.stream_id = wanted->number;
   agent.lease.client_id = options.producer_id;
   agent.lease.reattach = options.reattach;
   agent.lease.publish_mode = options.create_stream ? layout::PublishMode::kExistingOrCreate
@@ -164,7 +163,7 @@ Status ProducerCore::begin_lease(const StreamOptions& options) {
   if (const Status sane = core::attach::AttachMachine::check(agent.lease); !sane) {
     return sane;
   }
-  if (*given == 0 && !options.name.empty()) {
+  if (wanted->number == 0 && !options.name.empty()) {
     Result<admin::Request> request = ensure_request(options);
     if (!request) {
       return fail(request.error());
@@ -176,12 +175,12 @@ Status ProducerCore::begin_lease(const StreamOptions& options) {
   }
   agent.name = options.name;
   agent.summary = options.summary;
-  agent.timing = *timing;
+  agent.timing = wanted->timing;
   agent.stamp_descriptors = stamp_descriptors_;
-  agent.descriptor_channel = std::move(*channel);
+  agent.descriptor_channel = std::move(wanted->descriptor_channel);
   agent.descriptor_stream_id = options.descriptor_stream_id;
   agent.on_event = options.on_event;
-  shared_.stream_id.store(*given, std::memory_order_relaxed);
+  shared_.stream_id.store(wanted->number, std::memory_order_relaxed);
   tenant_ = client_->add_tenant(shared_, std::move(agent));
   return {};
 }

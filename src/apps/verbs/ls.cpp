@@ -3,11 +3,15 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "apps/console.hpp"
 #include "apps/driver_link.hpp"
+#include "apps/options.hpp"
 #include "apps/output.hpp"
+#include "apps/stream_rates.hpp"
 #include "apps/table.hpp"
 #include "apps/text.hpp"
 #include "apps/verbs.hpp"
@@ -20,8 +24,44 @@ using Align = Table::Align;
 
 struct ListOptions {
   DriverAddress driver;
+  double span_s = 0.25;
   bool json = false;
 };
+
+/// Asks each ring how fast it runs, and puts what it says into its stream.
+void add_rates(Json& streams, double span_s) {
+  std::vector<std::string> rings;
+  for (const Json& stream : streams) {
+    rings.push_back(stream.value("header_region_uri", ""));
+  }
+  const std::vector<std::optional<StreamRate>> rates = measure_rates(rings, from_seconds(span_s));
+  for (std::size_t k = 0; k < rates.size(); ++k) {
+    if (rates[k]) {
+      streams[k]["frames"] = rates[k]->newest_seq + 1;
+      streams[k]["rate_hz"] = rates[k]->hz;
+      streams[k]["throughput_mb_per_s"] = rates[k]->bytes_per_second / 1e6;
+      streams[k]["age_ns"] = rates[k]->age ? Json(rates[k]->age->count()) : Json();
+    }
+  }
+}
+
+/// How fast it runs, or for how long it has not.
+[[nodiscard]] std::string speed_text(const Json& stream) {
+  if (!stream.contains("rate_hz")) {
+    return "-";
+  }
+  const double hz = stream["rate_hz"];
+  const Json& age = stream["age_ns"];
+  if (hz > 0 || age.is_null()) {
+    return rate_text(hz);
+  }
+  return "quiet for " + duration_text(Nanos(age.get<std::int64_t>()));
+}
+
+[[nodiscard]] std::string throughput_text(const Json& stream) {
+  const double megabytes = stream.value("throughput_mb_per_s", 0.0);
+  return megabytes > 0 ? megabytes_text(megabytes * 1e6) : "-";
+}
 
 /// Each element of `list` as a line; false when the reader has gone.
 void put_lines(const Json& list) {
@@ -66,12 +106,15 @@ void put_lines(const Json& list) {
                {"STATE"},
                {"PRODUCER", Align::kRight},
                {"CONSUMERS", Align::kRight},
+               {"RATE", Align::kRight},
+               {"PAYLOAD", Align::kRight},
                {"SLOTS"},
                {"EPOCH", Align::kRight}});
   for (const Json& stream : streams) {
     table.add({std::to_string(stream.value("stream_id", 0U)), stream.value("name", ""),
                state_text(stream), client_text(stream["producer"]),
-               std::to_string(stream["consumers"].size()), geometry_text(stream),
+               std::to_string(stream["consumers"].size()), speed_text(stream),
+               throughput_text(stream), geometry_text(stream),
                std::to_string(stream.value("epoch", std::uint64_t{0}))});
   }
   return table;
@@ -97,11 +140,14 @@ void put_lines(const Json& list) {
 ExitCode run_list(const char* verb, admin::Operation operation, const char* key,
                   Table (*to_table)(const Json&), const ListOptions& options) {
   Console console(verb);
-  const auto answer = ask_driver(options.driver, {.operation = operation}, console);
+  auto answer = ask_driver(options.driver, {.operation = operation}, console);
   if (!answer) {
     return ExitCode::kFailed;
   }
-  const Json& list = (*answer)[key];
+  Json& list = (*answer)[key];
+  if (operation == admin::Operation::kStreams && options.span_s > 0 && !list.empty()) {
+    add_rates(list, options.span_s);
+  }
   if (options.json) {
     put_lines(list);
   } else if (list.empty()) {
@@ -116,13 +162,18 @@ ExitCode run_list(const char* verb, admin::Operation operation, const char* key,
 
 void add_ls(CLI::App& tp, Action& action) {
   CLI::App& verb =
-      *tp.add_subcommand("ls", "The streams of a driver: epochs, producers, consumers");
+      *tp.add_subcommand("ls", "The streams of a driver: producers, consumers, rates, epochs");
   const auto options = std::make_shared<ListOptions>();
+  verb.add_option("--span", options->span_s, "How long to measure rates; 0: not at all")
+      ->check(CLI::Range(0.0, 3600.0, "SECONDS"))
+      ->capture_default_str();
   add_driver_address(verb, options->driver);
   verb.add_flag("--json", options->json, "Print a line of JSON for each stream");
   verb.footer(R"(Examples:
   tp ls
-  tp ls --json | jq -r 'select(.producer == null) | .name')");
+  tp ls --span 0 --json | jq -r 'select(.producer == null) | .name'
+
+Rates are seen in the rings themselves, by two looks; whoever may not read them sees none.)");
   verb.callback([options, &action] {
     action = [options] {
       return run_list("ls", admin::Operation::kStreams, "streams", &streams_table, *options);

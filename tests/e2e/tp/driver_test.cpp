@@ -13,6 +13,7 @@
 namespace tensorpool::test {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::Gt;
 using ::testing::HasSubstr;
@@ -323,6 +324,27 @@ TEST_F(TpDriver, says_which_epochs_stay_and_why) {
   EXPECT_THAT(streams[0]["kept"], SizeIs(2));
   EXPECT_EQ(streams[0]["kept"][0]["reason"], "rank");
   EXPECT_EQ(start({"gc", "nobody"})->wait(), 1);
+}
+
+TEST_F(TpDriver, shows_how_fast_its_streams_run) {
+  const auto driver = up();
+  const auto camera = start({"pub", "fixed", "--sim", "ramp", "--shape", "64", "--dtype", "u2",
+                             "--hz", "500", "--no-wait", "--shm-dir", path("shm")});
+  ASSERT_TRUE(eventually([&] { return stream(10000).value("rate_hz", 0.0) > 0; }, kRest));
+  const Json first = stream(10000);
+  const Json second = stream(10000);
+  EXPECT_GT(second["frames"], first["frames"]);
+  EXPECT_NEAR(second["throughput_mb_per_s"].get<double>(),
+              second["rate_hz"].get<double>() * 128 / 1e6, 1e-9);
+  const auto table = start({"ls"});
+  EXPECT_EQ(table->wait(), 0);
+  EXPECT_THAT(table->out(), AllOf(HasSubstr("RATE"), HasSubstr(" Hz"), HasSubstr(" MB/s")));
+  camera->send(SIGSTOP);
+  EXPECT_TRUE(eventually([&] { return stream(10000).value("rate_hz", 1.0) == 0; }, kRest));
+  const auto still = start({"ls"});
+  EXPECT_EQ(still->wait(), 0);
+  EXPECT_THAT(still->out(), HasSubstr("quiet for "));
+  camera->send(SIGCONT);
 }
 
 TEST_F(TpDriver, counts_what_it_does) {
