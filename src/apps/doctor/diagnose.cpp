@@ -195,7 +195,11 @@ constexpr std::uint64_t kOpenFilesMin = 4096;    ///< a driver with 1,000 stream
   const std::string& dir = facts.aeron_dir;
   switch (facts.media_driver.state) {
     case bus::DriverState::kAlive:
-      return fine(kTopic, fmt::format("process {} in {}", facts.media_driver.pid, dir));
+      return fine(kTopic,
+                  fmt::format("Aeron {}, process {} in {}",
+                              facts.media_driver_version.empty() ? "of unknown version"
+                                                                 : facts.media_driver_version,
+                              facts.media_driver.pid, dir));
     case bus::DriverState::kAbsent:
       return fine(kTopic, "none in " + dir + "; tp pub brings one along");
     case bus::DriverState::kStarting:

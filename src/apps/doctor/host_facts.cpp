@@ -15,6 +15,8 @@
 #include <string_view>
 #include <thread>
 
+#include "bus/counters_file.hpp"
+
 namespace tensorpool::inline v0::apps::doctor {
 namespace {
 
@@ -150,6 +152,22 @@ void probe_hugepages(const std::string& root, MemoryFacts& facts) {
              : std::nullopt;
 }
 
+/// From the label of the counter that a media driver keeps for its own version.
+[[nodiscard]] std::string version_of_media_driver(const std::string& aeron_dir) {
+  constexpr std::int32_t kSystemCounters = 0;
+  constexpr std::string_view kBefore = "Aeron software: version=";
+  const auto counters = bus::read_counters(aeron_dir, kSystemCounters, kSystemCounters);
+  if (counters) {
+    for (const bus::CounterReading& counter : *counters) {
+      if (counter.label.starts_with(kBefore)) {
+        const std::string rest = counter.label.substr(kBefore.size());
+        return rest.substr(0, rest.find(' '));
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 HostFacts probe_host(const ProbeOptions& options) {
@@ -163,6 +181,7 @@ HostFacts probe_host(const ProbeOptions& options) {
   facts.open_files_max = limit_of(RLIMIT_NOFILE).value_or(UINT64_MAX);
   facts.aeron_dir = bus::choose_aeron_dir(options.aeron_dir);
   facts.media_driver = bus::probe_driver(facts.aeron_dir);
+  facts.media_driver_version = version_of_media_driver(facts.aeron_dir);
   return facts;
 }
 

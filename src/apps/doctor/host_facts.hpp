@@ -73,6 +73,7 @@ struct HostFacts {
   std::uint64_t open_files_max = 0;
   std::string aeron_dir;
   bus::DriverProbe media_driver;
+  std::string media_driver_version;  ///< as it says itself: `1.53.3`; empty where it does not
   std::vector<StaleEpoch> stale_epochs;
   std::vector<StreamClash> clashes;
 };

@@ -347,6 +347,13 @@ TEST_F(TpDriver, shows_how_fast_its_streams_run) {
   camera->send(SIGCONT);
 }
 
+TEST_F(TpDriver, is_seen_by_the_doctor_with_the_version_of_its_media_driver) {
+  const auto driver = up();
+  const auto sut = start({"doctor"});
+  EXPECT_NE(sut->wait(), 2);
+  EXPECT_THAT(sut->out(), ::testing::ContainsRegex("media_driver +Aeron [0-9]+[.][0-9]+[.]"));
+}
+
 TEST_F(TpDriver, counts_what_it_does) {
   TP_REQ("D78");
   const auto driver = up();
