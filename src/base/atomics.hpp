@@ -9,6 +9,8 @@
 //   store_relaxed<E>, store_release<E>
 //   fence_acquire<E>, fence_release<E>   the C++ fences of spec §1.9
 //   store_fence<E>                       orders non-temporal stores, as no C++ fence does (W450)
+//   store_then_fence<E>,                 the two halves of "I said so before I looked": of two
+//   fence_then_load<E>                   threads that store and then load, one sees the other
 //   passes<E>(condition)                 a check of the protocol; the identity but in mutants
 //
 // where E is the Edge that the operation belongs to. An edge is named at both of its ends in the
@@ -53,7 +55,16 @@ enum class Edge : std::uint8_t {
   kMagicLoad,         ///< W17
   kActivityStore,     ///< W15
   kActivityLoad,      ///< W15
+  kArm,               ///< ADR 30: a consumer that is about to sleep says so, then looks again
+  kArmedLoad,         ///< ADR 30: the producer has committed, then looks whether anybody sleeps
+  kDisarmStore,       ///< ADR 30: one wake for each arming
+  kTicketStore,       ///< ADR 30: whoever armed before this is woken, or does not fall asleep
+  kTicketLoad,        ///< ADR 30: read before arming
+  kLookAgainCheck,    ///< ADR 30: whether a frame came between the last look and arming
 };
+
+/// How many there are.
+inline constexpr unsigned kEdgeCount = static_cast<unsigned>(Edge::kLookAgainCheck) + 1;
 
 namespace detail {
 
@@ -119,6 +130,28 @@ struct HardwareAtom {
   template <Edge>
   static void store_fence() noexcept {
     detail::order_streaming_stores();
+  }
+  /// Stores; whatever this thread loads afterwards is loaded after the store is visible to all who
+  /// use fence_then_load() of the same word. Without fences an exchange does it: the two exchanges
+  /// of a word come one after the other, and the later one acquires from the earlier.
+  template <Edge>
+  static void store_then_fence(Word& word, Word value) noexcept {
+    if constexpr (Orders::kFences) {
+      __atomic_store_n(&word, value, __ATOMIC_RELAXED);
+      fence<std::memory_order_seq_cst>();
+    } else {
+      __atomic_exchange_n(&word, value, __ATOMIC_ACQ_REL);
+    }
+  }
+  /// Loads, after whatever this thread stored before is visible in the same sense.
+  template <Edge>
+  [[nodiscard]] static Word fence_then_load(Word& word) noexcept {
+    if constexpr (Orders::kFences) {
+      fence<std::memory_order_seq_cst>();
+      return __atomic_load_n(&word, __ATOMIC_RELAXED);
+    } else {
+      return __atomic_fetch_add(&word, 0, __ATOMIC_ACQ_REL);
+    }
   }
   template <Edge>
   [[nodiscard]] static constexpr bool passes(bool condition) noexcept {

@@ -35,7 +35,10 @@ inline constexpr std::array<EdgeName, kEdges> kEdgeNames{{
     {"abort commit check", "W181"}, {"abort sequence check", "ADR 8"},
     {"abort again check", "ADR 8"}, {"magic store", "W16"},
     {"magic load", "W17"},          {"activity store", "W15"},
-    {"activity load", "W15"},
+    {"activity load", "W15"},       {"arm", "ADR 30"},
+    {"armed load", "ADR 30"},       {"disarm store", "ADR 30"},
+    {"ticket store", "ADR 30"},     {"ticket load", "ADR 30"},
+    {"look again", "ADR 30"},
 }};
 inline constexpr std::array<std::string_view, kRemovals> kRemovalNames{"order", "fence", "check",
                                                                        "store"};

@@ -16,7 +16,7 @@
 namespace tensorpool::model {
 
 using base::Edge;
-inline constexpr std::size_t kEdges = static_cast<std::size_t>(Edge::kActivityLoad) + 1;
+inline constexpr std::size_t kEdges = base::kEdgeCount;
 
 /// How a mutant takes something away at an edge.
 enum class Removal : std::uint8_t {
@@ -45,6 +45,9 @@ struct Surgery {
   }
 };
 inline Surgery surgery;
+
+/// What readers accepted in all executions of a run.
+inline std::uint64_t accepted = 0;
 
 [[nodiscard]] constexpr rl::memory_order relacy_order(std::memory_order order) {
   return order == std::memory_order_acquire   ? rl::mo_acquire
@@ -86,11 +89,37 @@ struct RelacyAtom {
   template <Edge kEdge>
   static void store_fence() {}  // nothing is streamed here: see StreamingAtom
   template <Edge kEdge>
+  static void store_then_fence(Word& word, std::uint64_t value) {
+    if (surgery.removes(kEdge, Removal::kFence)) {
+      word.store(value, relacy_order(Orders::kRelaxedStore), RL_INFO);
+    } else if (Orders::kFences) {
+      word.store(value, rl::mo_relaxed, RL_INFO);
+      rl::atomic_thread_fence(rl::mo_seq_cst, RL_INFO);
+    } else {
+      word.exchange(value, exchange_order<kEdge>(), RL_INFO);
+    }
+  }
+  template <Edge kEdge>
+  static std::uint64_t fence_then_load(Word& word) {
+    if (surgery.removes(kEdge, Removal::kFence)) {
+      return word.load(relacy_order(Orders::kRelaxedLoad), RL_INFO);
+    }
+    if (Orders::kFences) {
+      rl::atomic_thread_fence(rl::mo_seq_cst, RL_INFO);
+      return word.load(rl::mo_relaxed, RL_INFO);
+    }
+    return word.fetch_add(0, exchange_order<kEdge>(), RL_INFO);
+  }
+  template <Edge kEdge>
   static bool passes(bool condition) {
     return surgery.removes(kEdge, Removal::kCheck) || condition;
   }
 
  private:
+  template <Edge kEdge>
+  static rl::memory_order exchange_order() {
+    return surgery.removes(kEdge, Removal::kOrder) ? rl::mo_relaxed : rl::mo_acq_rel;
+  }
   template <Edge kEdge>
   static rl::memory_order order(std::memory_order wanted) {
     const bool weakened =

@@ -20,9 +20,6 @@ namespace tensorpool::model {
 using core::ring::ReadStatus;
 using core::ring::Stores;
 
-/// Frames that readers accepted in all executions of a run.
-inline std::uint64_t accepted = 0;
-
 /// One slot with its payload. Every word of frame `seq` is `content(seq, k)`.
 template <class Atom, unsigned kHeaderWords, unsigned kPayloadWords = 2>
 struct ModelSlot {

@@ -237,6 +237,26 @@ class FrameReceiver {
     return ring::sequence_of(word) > tracker_.next() || word == ring::committed(tracker_.next());
   }
 
+  /// The number that comes next, as far as that is known.
+  [[nodiscard]] std::optional<std::uint64_t> next_seq() const noexcept {
+    return attached() && tracker_.started() ? std::optional(tracker_.next()) : std::nullopt;
+  }
+
+  /// True when follow_ring() would get on, now or in a few calls: it has yet to begin, the next
+  /// frame is there, or it was given up and one behind it is there. One load, and one for each
+  /// claim that is open.
+  [[nodiscard]] bool ring_goes_on() const noexcept {
+    if (!attached() || !tracker_.started()) {
+      return attached();
+    }
+    const std::uint64_t next = tracker_.next();
+    const std::uint64_t word = word_for(*memory_, next);
+    if (word == ring::in_progress(next)) {
+      return any_committed_after(*memory_, next);
+    }
+    return ring::sequence_of(word) >= next;
+  }
+
   /// The check after use for a frame that was kept; counts its failure (W173). Call once per frame.
   void report_changed_after_use(std::uint64_t frames = 1) noexcept {
     count_changed_after_use(counters_, frames);

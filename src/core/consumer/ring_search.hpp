@@ -73,6 +73,23 @@ template <class Atom>
   return found;
 }
 
+/// True when a frame after `seq` is committed: looks at the numbers behind it as far as they have
+/// been claimed, which is in order.
+template <class Atom>
+[[nodiscard]] bool any_committed_after(const ring::StreamMemory<Atom>& memory,
+                                       std::uint64_t seq) noexcept {
+  for (std::uint64_t later = seq + 1; later < seq + memory.nslots; ++later) {
+    const std::uint64_t word = word_for(memory, later);
+    if (ring::sequence_of(word) < later || !belongs(memory, word, later)) {
+      return false;
+    }
+    if (word != ring::in_progress(later)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /// False when `seq` was committed since it was seen IN_PROGRESS: to be asked after
 /// committed_after(), whose acquire makes that visible.
 template <class Atom>

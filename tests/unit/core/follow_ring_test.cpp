@@ -54,6 +54,29 @@ TEST(FollowRing, delivers_at_most_what_was_asked_for) {
   EXPECT_EQ(sut.seqs(), (Numbers{0, 1, 2, 3, 4}));
 }
 
+TEST(FollowRing, would_go_on_with_the_next_frame_or_behind_those_that_were_given_up) {
+  Sut sut({.nslots = 8});
+  EXPECT_TRUE(sut.reader.ring_goes_on()) << "it has yet to begin";
+  EXPECT_EQ(sut.follow(), 0);
+  EXPECT_FALSE(sut.reader.ring_goes_on());
+  std::vector<producer::OpenClaim> claims;
+  for (int k = 0; k < 3; ++k) {
+    claims.push_back(claim_of(sut));
+  }
+  EXPECT_FALSE(sut.reader.ring_goes_on()) << "nothing is committed";
+  sut.writer.abort(claims[0]);
+  sut.writer.abort(claims[1]);
+  EXPECT_FALSE(sut.reader.ring_goes_on());
+  commit(sut, claims[2]);
+  EXPECT_TRUE(sut.reader.ring_goes_on());
+  while (sut.reader.ring_goes_on()) {
+    sut.follow();
+  }
+  EXPECT_EQ(sut.seqs(), Numbers{2});
+  sut.publish_many(20);
+  EXPECT_TRUE(sut.reader.ring_goes_on()) << "lapped";
+}
+
 TEST(FollowRing, waits_for_a_frame_that_is_being_written) {
   TP_REQ("W169");
   Sut sut({.nslots = 4});
