@@ -17,6 +17,7 @@
 #include "tensorpool/types/lease.hpp"
 #include "tensorpool/types/mapping.hpp"
 #include "tensorpool/types/time.hpp"
+#include "tensorpool/types/wait.hpp"
 
 namespace tensorpool::inline v0 {
 
@@ -72,6 +73,7 @@ struct ConsumerOptions {
   Nanos probe_after =
       std::chrono::milliseconds(1);  ///< silence of descriptors before the ring is looked at
   std::uint64_t max_outstanding_seq_gap = 256;  ///< 0 = never resync (W266)
+  WaitStrategy wait = {};                       ///< of Consumer::wait
   bool use_shm = true;
   bool remap_same_epoch_on_pid_change = false;  ///< W239
 
@@ -138,6 +140,21 @@ class TENSORPOOL_EXPORT Consumer {
   /// The newest frame that was not handed out yet, or nothing; older ones are passed over
   /// (`skipped_by_reader`).
   [[nodiscard]] std::optional<FrameView> latest() noexcept;
+
+  /// Waits until there is something to poll, by `ConsumerOptions::wait`, at most for `timeout`.
+  /// Returns whether there is; now and then it is no frame of this stream. Counts as a poll for
+  /// views that were lent. The control work is done elsewhere meanwhile: with Threading::kInvoked
+  /// wait no longer than do_work may be late.
+  [[nodiscard]] bool wait(Nanos timeout) noexcept;
+  /// True when the producer of the present epoch wakes whoever sleeps, as the last wait found it.
+  [[nodiscard]] bool can_park() const noexcept;
+
+  /// A descriptor for poll, epoll and event loops, readable while there may be frames: then poll
+  /// until there are none, which makes it quiet again. It is the consumer's: do not read, write or
+  /// close it. The first call starts a thread, which waits in your stead: readable at the latest
+  /// 100 ms after the last poll that found nothing, frame or not. Errors: kLimitReached,
+  /// kOsFailure, kForked.
+  [[nodiscard]] Result<int> event_descriptor();
 
   [[nodiscard]] MappingState state() const noexcept;
   /// The mapped epoch, or 0.

@@ -88,6 +88,9 @@ struct StreamOptions {
   Nanos freshness_window =
       {};  ///< age below which an old epoch is left alone; 0: 3 announce periods
   CommitHook commit_hook = {};
+  /// Wake consumers that sleep until a frame comes (`WaitKind::kPark`, `kHybrid`). Costs a barrier
+  /// and a load with each frame, and a call of the system only while somebody sleeps.
+  bool wakes_consumers = true;
 
   // Under a driver.
   bool create_stream = true;  ///< have the stream made where there is none (EXISTING_OR_CREATE)

@@ -40,6 +40,8 @@ constexpr auto kProducerRows = [] {
       TP_ROW(descriptor_error, "descriptors were refused by the media driver"),
       TP_ROW(announces_sent, ""),
       TP_ROW(announces_failed, ""),
+      TP_ROW(wakes, ""),
+      TP_ROW(wakes_put_off, "sleeping readers were not woken at once: some ask for it too often"),
   });
 }();
 
@@ -71,6 +73,8 @@ constexpr auto kConsumerRows = [] {
       TP_ROW(implausible, ""),
       TP_ROW(descriptors_behind, ""),
       TP_ROW(discontinuities, ""),
+      TP_ROW(sleeps, ""),
+      TP_ROW(wakes, ""),
   });
 }();
 

@@ -49,6 +49,18 @@ int Subscription::poll_raw(RawHandler handler, void* context, std::size_t limit)
   return aeron_subscription_poll(handle_, handler, context, limit);
 }
 
+bool Subscription::has_fragment() noexcept {
+  bool found = false;
+  aeron_subscription_controlled_poll(
+      handle_,
+      [](void* context, const std::uint8_t*, std::size_t, aeron_header_t*) {
+        *static_cast<bool*>(context) = true;
+        return AERON_ACTION_ABORT;  // it stays where it is
+      },
+      &found, 1);
+  return found;
+}
+
 std::int32_t Subscription::session_of(const std::uint8_t* data) noexcept {
   return header_before(data).session_id;
 }

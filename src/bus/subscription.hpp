@@ -72,6 +72,9 @@ class Subscription {
     return poll_raw(&on_bytes<decltype(whole)>, &whole, limit);
   }
 
+  /// True when a fragment waits to be polled; leaves it there. Data thread.
+  [[nodiscard]] bool has_fragment() noexcept;
+
   [[nodiscard]] std::size_t image_count() const noexcept { return images_.size(); }
   /// True while at least one publication is there, as the data thread sees it.
   [[nodiscard]] bool is_connected() const noexcept;

@@ -170,6 +170,9 @@ int ClientCore::do_work(Nanos now_mono) {
   for (agents::TenantAgent* tenant : tenants_) {
     work += tenant->do_work(*control_, now);
   }
+  for (agents::WakeKeeper* keeper : wake_keepers_) {
+    work += keeper->do_work(now.mono, bus_.is_up());
+  }
   work += leases_->do_work(now.mono);
   std::erase_if(leaving_, [](const auto& lease) {
     return lease->machine().state() == AttachState::kUnattached;
@@ -300,6 +303,19 @@ void ClientCore::remove(std::unique_ptr<agents::TenantAgent> agent) {
   std::erase(tenants_, agent.get());
   leave(agent->close(clock_.mono()));
   agent.reset();
+}
+
+std::unique_ptr<agents::WakeKeeper> ClientCore::add_wake_keeper() {
+  const std::lock_guard lock(control_mutex_);
+  auto keeper = std::make_unique<agents::WakeKeeper>(aeron_dir());
+  wake_keepers_.push_back(keeper.get());
+  return keeper;
+}
+
+void ClientCore::remove(std::unique_ptr<agents::WakeKeeper> keeper) {
+  const std::lock_guard lock(control_mutex_);
+  std::erase(wake_keepers_, keeper.get());
+  keeper.reset();
 }
 
 Status ClientCore::join_media_driver(Nanos patience) {

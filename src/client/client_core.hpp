@@ -20,6 +20,7 @@
 #include "agents/runner.hpp"
 #include "agents/stream_directory.hpp"
 #include "agents/tenant_agent.hpp"
+#include "agents/wake_keeper.hpp"
 #include "bus/rendezvous.hpp"
 #include "client/driver_core.hpp"
 #include "client/driver_desk.hpp"
@@ -72,11 +73,13 @@ class ClientCore {
       agents::ConsumerShared& shared, agents::MappingAgent::Options options);
   [[nodiscard]] std::unique_ptr<agents::TenantAgent> add_tenant(
       agents::TenantShared& shared, agents::TenantAgent::Options options);
+  [[nodiscard]] std::unique_ptr<agents::WakeKeeper> add_wake_keeper();
   /// Stops driving the agent and destroys it; its last messages have been sent. A lease goes on
   /// until the driver has taken it back.
   void remove(std::unique_ptr<agents::OwnerAgent> agent);
   void remove(std::unique_ptr<agents::MappingAgent> agent);
   void remove(std::unique_ptr<agents::TenantAgent> agent);
+  void remove(std::unique_ptr<agents::WakeKeeper> keeper);
 
   [[nodiscard]] const ClientOptions& options() const noexcept { return options_; }
   [[nodiscard]] bool has_driver() const noexcept {
@@ -122,6 +125,7 @@ class ClientCore {
   std::vector<agents::OwnerAgent*> owners_;
   std::vector<agents::MappingAgent*> consumers_;
   std::vector<agents::TenantAgent*> tenants_;
+  std::vector<agents::WakeKeeper*> wake_keepers_;
   std::optional<agents::AttachGroup> leases_;
   std::vector<std::unique_ptr<agents::AttachAgent>> leaving_;  // leases that are given back
   Nanos rejoin_at_{};

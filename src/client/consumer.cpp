@@ -23,6 +23,16 @@ std::optional<FrameView> Consumer::latest() noexcept {
   return core_->latest();
 }
 
+bool Consumer::wait(Nanos timeout) noexcept {
+  return core_->wait(timeout);
+}
+bool Consumer::can_park() const noexcept {
+  return core_->can_park();
+}
+Result<int> Consumer::event_descriptor() {
+  return core_->event_descriptor();
+}
+
 MappingState Consumer::state() const noexcept {
   return core_->shared().state.load(std::memory_order_relaxed);
 }

@@ -16,10 +16,13 @@
 #include "agents/mapping_agent.hpp"
 #include "base/atomics.hpp"
 #include "client/client_core.hpp"
+#include "client/event_bell.hpp"
+#include "client/parking.hpp"
 #include "core/consumer/descriptor_message.hpp"
 #include "core/consumer/descriptor_silence.hpp"
 #include "core/consumer/frame_receiver.hpp"
 #include "core/consumer/look_interval.hpp"
+#include "core/wake/wait_plan.hpp"
 #include "tensorpool/consumer.hpp"
 
 namespace tensorpool::inline v0 {
@@ -67,6 +70,10 @@ class ConsumerCore {
   [[nodiscard]] std::optional<FrameView> next() noexcept;
   [[nodiscard]] std::optional<FrameView> latest() noexcept;
 
+  [[nodiscard]] bool wait(Nanos timeout) noexcept;
+  [[nodiscard]] bool can_park() const noexcept { return parking_.found(); }
+  [[nodiscard]] Result<int> event_descriptor();
+
   [[nodiscard]] const agents::ConsumerShared& shared() const noexcept { return shared_; }
   [[nodiscard]] const Receiver& receiver() const noexcept { return receiver_; }
   [[nodiscard]] std::uint64_t epoch() const noexcept { return receiver_.epoch(); }
@@ -90,7 +97,14 @@ class ConsumerCore {
   void on_message(std::span<const std::byte> bytes, Sink&& sink, int limit, int& frames) noexcept;
   template <class Sink>
   int look_at_ring(int limit, bool latest, Sink&& sink) noexcept;
-  void end_poll() noexcept;
+  void end_poll(int frames) noexcept;
+  /// Where has_input() looks besides the descriptors.
+  enum class LookAt : std::uint8_t { kDescriptors, kRing };
+  [[nodiscard]] bool has_input(LookAt where) noexcept;
+  [[nodiscard]] const std::shared_ptr<os::WakeFile>& wake_file(Nanos now) noexcept;
+  [[nodiscard]] bool rest(const core::wake::WaitPlan::Step& step, Nanos patience) noexcept;
+  [[nodiscard]] bool park(Nanos at_most) noexcept;
+  void ask_for_event() noexcept;
   [[nodiscard]] auto borrow() noexcept;
 
   std::shared_ptr<ClientCore> client_;
@@ -101,6 +115,10 @@ class ConsumerCore {
   Receiver receiver_;
   core::consumer::DescriptorSilence silence_;
   core::consumer::LookInterval look_;
+  WaitStrategy wait_;
+  std::uint32_t spins_ = 0;
+  Parking parking_;
+  std::unique_ptr<EventBell> bell_;  // once it was asked for
   std::optional<EpochRef> attached_;
   bus::Subscription* heard_on_ = nullptr;  // compared, never used
 
@@ -149,7 +167,7 @@ PollResult ConsumerCore::poll(Sink&& sink, Changed&& changed, int limit) noexcep
     }
   }
   receiver_.set_far_behind(result.frames >= kFarBehindFrames);
-  end_poll();
+  end_poll(result.frames);
   return result;
 }
 

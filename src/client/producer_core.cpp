@@ -10,6 +10,8 @@
 #include "agents/mapped_epoch.hpp"
 #include "client/driver_desk.hpp"
 #include "core/naming/stream_names.hpp"
+#include "core/wake/wake_protocol.hpp"
+#include "os/futex.hpp"
 #include "os/syscalls.hpp"
 
 namespace tensorpool::inline v0::detail {
@@ -77,6 +79,9 @@ Result<ProducerCore*> ProducerCore::create(std::shared_ptr<ClientCore> client,
     return fail(Errc::kInvalidArgument, "name or summary: printable US-ASCII only");  // W93
   }
   auto* const core = new ProducerCore(std::move(client), options);
+  if (options.wakes_consumers) {
+    core->wake_ = core->client_->add_wake_keeper();
+  }
   const Status begun = core->leased_ ? core->begin_lease(options) : core->begin_standalone(options);
   if (!begun) {
     delete core;
@@ -92,6 +97,9 @@ ProducerCore::ProducerCore(std::shared_ptr<ClientCore> client, const StreamOptio
       leased_(client_->has_driver()) {}
 
 ProducerCore::~ProducerCore() {
+  if (wake_ != nullptr) {
+    client_->remove(std::move(wake_));
+  }
   for (WrittenEpoch* epoch = std::exchange(left_, nullptr); epoch != nullptr;) {
     std::exchange(epoch, epoch->next_left)->release();
   }
@@ -140,6 +148,9 @@ Status ProducerCore::begin_standalone(const StreamOptions& options) {
   }
   agent.cleaner.set_current_epoch(stream->epoch());
   stream_.emplace(std::move(*stream));
+  if (wake_ != nullptr) {
+    wake_->want(number, stream_->epoch());
+  }
   owner_ = client_->add_owner(*stream_, std::move(agent));
   shared_.stream_id.store(number, std::memory_order_relaxed);
   shared_.epochs.offer(std::make_unique<WrittenRef>(new WrittenEpoch(
@@ -190,6 +201,9 @@ void ProducerCore::close() noexcept {
   if (client_->is_forked()) {
     return;
   }
+  if (wake_ != nullptr) {
+    client_->remove(std::move(wake_));
+  }
   if (tenant_ != nullptr) {
     client_->remove(std::move(tenant_));
   }
@@ -229,6 +243,9 @@ inline void ProducerCore::take_offered() noexcept {
   if (present_ != nullptr) {
     present_->retain();
     present_->writer.counters() = kept_;
+    if (wake_ != nullptr) {
+      wake_->want(stream_id(), present_->epoch());
+    }
   }
   writable_ = loss_untold_ ? nullptr : present_;
 }
@@ -273,7 +290,7 @@ PublishStatus ProducerCore::publish(const TensorInfo& info, std::span<const std:
   }
   const PublishStatus status = writable_->writer.publish(info, payload, timestamp_ns);
   if (status == PublishStatus::kPublished) [[likely]] {
-    send_descriptor(*writable_);
+    tell_consumers(*writable_);
   }
   return status;
 }
@@ -314,7 +331,7 @@ CommitStatus ProducerCore::commit(const OpenClaim& claim, const TensorInfo& info
   const CommitStatus status = epoch->writer.commit(claim, info, payload_bytes, timestamp_ns);
   if (status == CommitStatus::kCommitted) [[likely]] {
     --epoch->open_claims;
-    send_descriptor(*epoch);
+    tell_consumers(*epoch);
   }
   return status;
 }
@@ -349,6 +366,27 @@ void ProducerCore::end_claim(const OpenClaim& claim,
       return;
     }
   }
+}
+
+/// The frame is in the ring. Whoever is woken finds its descriptor.
+inline void ProducerCore::tell_consumers(WrittenEpoch& epoch) noexcept {
+  send_descriptor(epoch);
+  layout::WakeWords* const words = wake_ == nullptr ? nullptr : wake_->words();
+  if (words != nullptr && core::wake::somebody_sleeps<base::DefaultAtom>(words->armed))
+      [[unlikely]] {
+    wake_sleepers(*words, epoch.writer.counters());
+  }
+}
+
+[[gnu::cold, gnu::noinline]] void ProducerCore::wake_sleepers(layout::WakeWords& words,
+                                                              ProducerCounters& counters) noexcept {
+  if (!wake_budget_.take(client_->clock().mono())) {
+    ++counters.wakes_put_off;
+    return;
+  }
+  core::wake::take_armings<base::DefaultAtom>(words.armed, words.ticket);
+  os::futex_wake_all(words.ticket);
+  ++counters.wakes;
 }
 
 /// W187, W191, W198..W201: never blocks, and each failure has its counter.

@@ -13,13 +13,20 @@ namespace tensorpool::test {
 
 using Changes = std::map<std::string_view, std::uint64_t>;
 
-inline constexpr std::array kProducerCounterNames{
-    std::string_view("frames_published"),         std::string_view("claims_aborted"),
-    std::string_view("claims_dropped"),           std::string_view("drops_no_pool"),
-    std::string_view("invalid_params"),           std::string_view("descriptor_not_connected"),
-    std::string_view("descriptor_backpressured"), std::string_view("descriptor_admin_action"),
-    std::string_view("descriptor_closed"),        std::string_view("descriptor_error"),
-    std::string_view("announces_sent"),           std::string_view("announces_failed")};
+inline constexpr std::array kProducerCounterNames{std::string_view("frames_published"),
+                                                  std::string_view("claims_aborted"),
+                                                  std::string_view("claims_dropped"),
+                                                  std::string_view("drops_no_pool"),
+                                                  std::string_view("invalid_params"),
+                                                  std::string_view("descriptor_not_connected"),
+                                                  std::string_view("descriptor_backpressured"),
+                                                  std::string_view("descriptor_admin_action"),
+                                                  std::string_view("descriptor_closed"),
+                                                  std::string_view("descriptor_error"),
+                                                  std::string_view("announces_sent"),
+                                                  std::string_view("announces_failed"),
+                                                  std::string_view("wakes"),
+                                                  std::string_view("wakes_put_off")};
 
 inline constexpr std::array kConsumerCounterNames{std::string_view("frames_ok"),
                                                   std::string_view("drops_gap"),
@@ -44,7 +51,9 @@ inline constexpr std::array kConsumerCounterNames{std::string_view("frames_ok"),
                                                   std::string_view("changed_after_use"),
                                                   std::string_view("implausible"),
                                                   std::string_view("descriptors_behind"),
-                                                  std::string_view("discontinuities")};
+                                                  std::string_view("discontinuities"),
+                                                  std::string_view("sleeps"),
+                                                  std::string_view("wakes")};
 
 static_assert(sizeof(ProducerCounters) == kProducerCounterNames.size() * 8);
 static_assert(sizeof(ConsumerCounters) == kConsumerCounterNames.size() * 8);

@@ -21,6 +21,9 @@ struct ProducerCounters {
   std::uint64_t descriptor_error = 0;
   std::uint64_t announces_sent = 0;
   std::uint64_t announces_failed = 0;  ///< retried on a later duty cycle (W211)
+  // The library's own.
+  std::uint64_t wakes = 0;          ///< calls to wake sleeping consumers, all of them at a time
+  std::uint64_t wakes_put_off = 0;  ///< not made, because there were too many; the next frame does
 };
 
 /// Counters of a consumer. Spec: §1.14 (W278..W280).
@@ -60,7 +63,9 @@ struct ConsumerCounters {
   std::uint64_t descriptors_behind =
       0;  ///< descriptors of frames that were already read from the ring
   std::uint64_t discontinuities =
-      0;  ///< ends of a mapping: what was lost around them cannot be counted
+      0;                     ///< ends of a mapping: what was lost around them cannot be counted
+  std::uint64_t sleeps = 0;  ///< of `wait`: times that it slept until the producer would wake it
+  std::uint64_t wakes = 0;   ///< of these: ended by the producer
 };
 
 /// Counters of a client of a driver. Spec: §2.22.

@@ -17,17 +17,37 @@ namespace {
       .count();
 }
 
+[[nodiscard]] ConsumerOptions wanted(std::string_view mode) {
+  return {.name = "cam1",
+          .mode = mode == "direct" ? FollowMode::kDirect : FollowMode::kDescriptors,
+          .recover_gaps = mode != "no-recover",
+          .max_outstanding_seq_gap = 0,  // a resync would pass over frames
+          .wait = {.kind = WaitKind::kPark},
+          .announce_period = kAnnouncePeriod};
+}
+
+int sleep_and_read(const ClientOptions& options, std::string_view mode) {
+  Result<Client> client = Client::create(options);
+  if (!client) {
+    return 1;
+  }
+  Result<Consumer> consumer = client->create_consumer(wanted(mode));
+  if (!consumer) {
+    return 1;
+  }
+  for (;;) {
+    if (consumer->wait(std::chrono::seconds(1))) {
+      static_cast<void>(consumer->poll([](const FrameView&) {}));
+    }
+  }
+}
+
 int consume(const ClientOptions& options, std::string_view mode) {
   Result<Client> client = Client::create(options);
   if (!client) {
     return 1;
   }
-  ConsumerOptions wanted{.name = "cam1",
-                         .mode = mode == "direct" ? FollowMode::kDirect : FollowMode::kDescriptors,
-                         .recover_gaps = mode != "no-recover",
-                         .max_outstanding_seq_gap = 0,  // a resync would pass over frames
-                         .announce_period = kAnnouncePeriod};
-  Result<Consumer> consumer = client->create_consumer(wanted);
+  Result<Consumer> consumer = client->create_consumer(wanted(mode));
   if (!consumer) {
     return 1;
   }
@@ -101,6 +121,9 @@ int main(int argc, char** argv) {
   const ClientOptions options{.aeron_dir = argv[2], .allowed_base_dirs = {argv[3]}};
   if (verb == "consume") {
     return test::consume(options, argv[4]);
+  }
+  if (verb == "sleep") {
+    return test::sleep_and_read(options, argv[4]);
   }
   if (verb == "produce") {
     return test::produce(options, argv[3], std::atof(argv[4]));

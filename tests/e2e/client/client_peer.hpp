@@ -6,7 +6,11 @@
 //   client_peer produce AERON_DIR BASE_DIR RATE_HZ
 //       publishes "cam1" as fast as the rate says; says its epoch; answers with a ProducerReport
 //
-// Both end when their standard input is closed. The payload of a frame is its number, repeated.
+//   client_peer sleep AERON_DIR BASE_DIR direct|recover|no-recover
+//       sleeps until "cam1" has a frame, again and again; ends only when it is killed
+//
+// The first two end when their standard input is closed. The payload of a frame is its number,
+// repeated.
 #pragma once
 
 #include <array>
