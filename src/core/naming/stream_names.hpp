@@ -4,37 +4,21 @@
 // Pure. Thread contract: free functions, any thread. See design §9, stream numbers.
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
+#include "core/crc32c.hpp"
+
 namespace tensorpool::inline v0::core::naming {
-
-namespace detail {
-
-/// Castagnoli's polynomial with its bits reversed, one byte at a time.
-inline constexpr auto kCrc32cTable = [] {
-  constexpr std::uint32_t kPolynomial = 0x82F6'3B78U;
-  std::array<std::uint32_t, 256> table{};
-  for (std::uint32_t byte = 0; byte < table.size(); ++byte) {
-    std::uint32_t crc = byte;
-    for (int bit = 0; bit < 8; ++bit) {
-      crc = (crc >> 1U) ^ ((crc & 1U) != 0 ? kPolynomial : 0U);
-    }
-    table[byte] = crc;
-  }
-  return table;
-}();
-
-}  // namespace detail
 
 /// CRC-32C (iSCSI, RFC 3720): 0xE3069283 for "123456789".
 [[nodiscard]] constexpr std::uint32_t crc32c(std::string_view text) noexcept {
-  std::uint32_t crc = 0xFFFF'FFFFU;
+  Crc32c crc;
   for (const char c : text) {
-    crc = (crc >> 8U) ^ detail::kCrc32cTable[(crc ^ static_cast<unsigned char>(c)) & 0xFFU];
+    crc.update(static_cast<std::byte>(c));
   }
-  return ~crc;
+  return crc.digest();
 }
 
 /// The number of a stream that is known by name only: 10000 to 10999. Two names may share one:
