@@ -24,6 +24,7 @@
 #include "tensorpool/driver.hpp"
 #include "tensorpool/export.hpp"
 #include "tensorpool/log.hpp"
+#include "tensorpool/metadata.hpp"
 #include "tensorpool/producer.hpp"
 #include "tensorpool/types/error.hpp"
 #include "tensorpool/types/runtime.hpp"
@@ -138,6 +139,9 @@ class TENSORPOOL_EXPORT Client {
   /// Begins to look for the stream; frames arrive once its announce was heard and its regions
   /// passed.
   [[nodiscard]] Result<Consumer> create_consumer(const ConsumerOptions& options);
+
+  /// Begins to listen for the metadata of a stream, and for nothing else.
+  [[nodiscard]] Result<MetadataReader> create_metadata_reader(MetadataReaderOptions options);
 
   /// Streams whose announces were heard within the liveness timeout.
   [[nodiscard]] std::vector<StreamInfo> streams() const;

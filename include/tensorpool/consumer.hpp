@@ -16,6 +16,7 @@
 #include "tensorpool/types/error.hpp"
 #include "tensorpool/types/lease.hpp"
 #include "tensorpool/types/mapping.hpp"
+#include "tensorpool/types/metadata.hpp"
 #include "tensorpool/types/time.hpp"
 #include "tensorpool/types/wait.hpp"
 
@@ -88,9 +89,15 @@ struct ConsumerOptions {
   bool create_stream = true;  ///< have the stream made where there is none (EXISTING_OR_CREATE)
   bool reattach = true;       ///< ask for another lease when one is lost
 
+  MetadataLimits metadata = {};  ///< beyond which metadata are discarded
+
   /// Called on the thread that does the control work. May be empty. Must not call back into the
   /// library.
   std::function<void(const ConsumerEvent&)> on_event = {};
+  /// As on_event, for each set that is not the one before.
+  std::function<void(const MetadataSet&)> on_metadata = {};
+  /// As on_event, for each blob that has arrived whole. Without it blobs take no memory.
+  std::function<void(MetadataBlob)> on_blob = {};
 };
 
 /// What one poll came to.
@@ -155,6 +162,10 @@ class TENSORPOOL_EXPORT Consumer {
   /// 100 ms after the last poll that found nothing, frame or not. Errors: kLimitReached,
   /// kOsFailure, kForked.
   [[nodiscard]] Result<int> event_descriptor();
+
+  /// The newest metadata of the stream, which may be newer than the frames at hand
+  /// (`FrameView::meta`); null before any has arrived. Takes a lock. Any thread.
+  [[nodiscard]] std::shared_ptr<const MetadataSet> metadata() const;
 
   [[nodiscard]] MappingState state() const noexcept;
   /// The mapped epoch, or 0.

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "tensorpool/export.hpp"
 #include "tensorpool/tensor_view.hpp"
 #include "tensorpool/types/error.hpp"
+#include "tensorpool/types/metadata.hpp"
 #include "tensorpool/types/tensor_info.hpp"
 
 namespace tensorpool::inline v0 {
@@ -43,6 +45,8 @@ struct FrameRecord {
 [[nodiscard]] TENSORPOOL_EXPORT std::uint32_t lap_margin(const FrameRecord& record) noexcept;
 [[nodiscard]] TENSORPOOL_EXPORT bool copy_verified(const FrameRecord& record,
                                                    std::byte* to) noexcept;
+[[nodiscard]] TENSORPOOL_EXPORT std::shared_ptr<const MetadataSet> metadata_of(
+    const FrameRecord& record);
 TENSORPOOL_EXPORT void retain(MappedEpoch* mapping) noexcept;
 TENSORPOOL_EXPORT void release(const FrameRecord& record, bool already_reported) noexcept;
 
@@ -88,6 +92,11 @@ class FrameView {
       return std::nullopt;
     }
     return record_.meta_version;
+  }
+  /// The metadata that was in force when the frame was taken; null when it has none, or when the
+  /// set of its version has not arrived yet (W382), or was superseded long ago. Takes a lock.
+  [[nodiscard]] std::shared_ptr<const MetadataSet> meta() const {
+    return meta_version() ? detail::metadata_of(record_) : nullptr;
   }
   /// Trace id, 0 when the frame is not traced.
   [[nodiscard]] std::uint64_t trace_id() const noexcept { return record_.trace_id; }
@@ -175,6 +184,8 @@ class FrameLease {
   [[nodiscard]] Result<TensorView<const T>> as() const noexcept {
     return TensorView<const T>::create(info_, record_.extent_bytes, bytes());
   }
+  /// As FrameView::meta.
+  [[nodiscard]] std::shared_ptr<const MetadataSet> meta() const { return view().meta(); }
   [[nodiscard]] bool still_valid() const noexcept { return detail::still_valid(record_); }
   [[nodiscard]] std::uint32_t lap_margin() const noexcept { return detail::lap_margin(record_); }
 

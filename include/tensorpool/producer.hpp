@@ -14,6 +14,7 @@
 #include "tensorpool/types/counters.hpp"
 #include "tensorpool/types/error.hpp"
 #include "tensorpool/types/lease.hpp"
+#include "tensorpool/types/metadata.hpp"
 #include "tensorpool/types/publish.hpp"
 #include "tensorpool/types/tensor_info.hpp"
 #include "tensorpool/types/time.hpp"
@@ -84,7 +85,8 @@ struct StreamOptions {
   bool stamp_descriptors =
       false;  ///< put the publish time into descriptors: one clock read per frame (W190)
   Nanos announce_period = std::chrono::milliseconds(1000);
-  Nanos metadata_period = std::chrono::milliseconds(1000);  ///< of name and summary
+  Nanos metadata_period = std::chrono::milliseconds(1000);  ///< of name, summary, metadata set
+  MetadataLimits metadata = {};  ///< what `set_metadata` and `send_blob` take
   Nanos freshness_window =
       {};  ///< age below which an old epoch is left alone; 0: 3 announce periods
   CommitHook commit_hook = {};
@@ -188,6 +190,22 @@ class TENSORPOOL_EXPORT Producer {
   /// of slots.
   [[nodiscard]] tl::expected<Claim, PublishStatus> claim(
       std::size_t bytes, FillWith fill = FillWith::kAnything) noexcept;
+
+  /// Replaces the metadata of the stream: the complete set, for frames that are committed from now
+  /// on (W375). Consumers get it at once and again every `metadata_period`, so late ones have it,
+  /// too. The same set again is no change. Under a driver it stays in force in the next epoch.
+  /// Errors: kMetadataTooLarge for what does not fit into one message, which is an eighth of the
+  /// term length of the metadata channel (send_blob takes more); kInvalidArgument for empty keys,
+  /// keys or formats that are not printable US-ASCII, reserved names. Locks and allocates.
+  [[nodiscard]] Status set_metadata(std::vector<Attribute> attributes);
+
+  /// Queues a blob; the client sends it in pieces, after those before it, as fast as consumers take
+  /// them. Those who come later do not get it, and nobody repeats a piece that was lost (W387):
+  /// send it again where that matters. Errors: kMetadataTooLarge, kLimitReached. Locks and
+  /// allocates.
+  [[nodiscard]] Status send_blob(std::uint32_t type, std::vector<std::byte> bytes);
+  /// Blobs that are not wholly sent; a producer that ends takes them along.
+  [[nodiscard]] std::size_t blobs_pending() const;
 
   /// 0 while a driver is being asked for it.
   [[nodiscard]] std::uint32_t stream_id() const noexcept;

@@ -6,4 +6,5 @@
 #include "tensorpool/driver.hpp"    // IWYU pragma: export
 #include "tensorpool/frame.hpp"     // IWYU pragma: export
 #include "tensorpool/log.hpp"       // IWYU pragma: export
+#include "tensorpool/metadata.hpp"  // IWYU pragma: export
 #include "tensorpool/producer.hpp"  // IWYU pragma: export

@@ -1,5 +1,6 @@
 #include "agents/control_bus.hpp"
 
+#include <algorithm>
 #include <memory>
 
 namespace tensorpool::inline v0::agents {
@@ -159,6 +160,33 @@ bool ControlBus::send_announce(const layout::ShmPoolAnnounce& message) {
 
 bool ControlBus::send_metadata(const layout::DataSourceAnnounce& message) {
   return send(metadata_out_, message);
+}
+
+bool ControlBus::send_metadata(const layout::DataSourceMeta& message) {
+  return send(metadata_out_, message);
+}
+
+bool ControlBus::send_metadata(const layout::MetaBlobAnnounce& message) {
+  return send(metadata_out_, message);
+}
+
+bool ControlBus::send_metadata(const layout::MetaBlobChunk& message) {
+  return send(metadata_out_, message);
+}
+
+bool ControlBus::send_metadata(const layout::MetaBlobComplete& message) {
+  return send(metadata_out_, message);
+}
+
+std::size_t ControlBus::metadata_message_bytes_max() const noexcept {
+  if (const bus::ExclusivePublication* const out = metadata_out_.newest()) {
+    return out->max_message_bytes();
+  }
+  // While there is none: what Aeron will say.
+  constexpr std::size_t kUsualTermBytes = 64U << 20U;
+  constexpr std::size_t kMessageBytesMax = 16U << 20U;
+  const std::size_t term = metadata_out_.channel().term_bytes();
+  return std::min((term != 0 ? term : kUsualTermBytes) / 8, kMessageBytesMax);
 }
 
 }  // namespace tensorpool::inline v0::agents

@@ -33,6 +33,10 @@ class ControlListener {
   /// `joined_at`: now_mono when the image that brought the message became available (W219).
   virtual void on_announce(const layout::ShmPoolAnnounce&, Nanos /*joined_at*/, const base::Now&) {}
   virtual void on_data_source(const layout::DataSourceAnnounce&, const base::Now&) {}
+  virtual void on_metadata(const layout::DataSourceMeta&, const base::Now&) {}
+  virtual void on_blob_announce(const layout::MetaBlobAnnounce&, const base::Now&) {}
+  virtual void on_blob_chunk(const layout::MetaBlobChunk&, const base::Now&) {}
+  virtual void on_blob_complete(const layout::MetaBlobComplete&, const base::Now&) {}
   virtual void on_hello(const layout::ConsumerHello&, const base::Now&) {}
   virtual void on_config(const layout::ConsumerConfig&, const base::Now&) {}
   virtual void on_control_response(const layout::ControlResponse&, const base::Now&) {}
@@ -100,6 +104,12 @@ class ControlBus final : public RequestSender {
   [[nodiscard]] bool send_control(const layout::ConsumerHello& message);
   [[nodiscard]] bool send_announce(const layout::ShmPoolAnnounce& message);
   [[nodiscard]] bool send_metadata(const layout::DataSourceAnnounce& message);
+  [[nodiscard]] bool send_metadata(const layout::DataSourceMeta& message);
+  [[nodiscard]] bool send_metadata(const layout::MetaBlobAnnounce& message);
+  [[nodiscard]] bool send_metadata(const layout::MetaBlobChunk& message);
+  [[nodiscard]] bool send_metadata(const layout::MetaBlobComplete& message);
+  /// The longest message that fits on the metadata stream.
+  [[nodiscard]] std::size_t metadata_message_bytes_max() const noexcept;
 
   [[nodiscard]] bool is_control_connected() noexcept override;
   [[nodiscard]] bus::OfferStatus send_to_driver(const layout::ShmAttachRequest& message) override;
@@ -185,6 +195,22 @@ class ControlBus final : public RequestSender {
   static void deliver(ControlListener& to, const layout::DataSourceAnnounce& m, Nanos,
                       const base::Now& now) {
     to.on_data_source(m, now);
+  }
+  static void deliver(ControlListener& to, const layout::DataSourceMeta& m, Nanos,
+                      const base::Now& now) {
+    to.on_metadata(m, now);
+  }
+  static void deliver(ControlListener& to, const layout::MetaBlobAnnounce& m, Nanos,
+                      const base::Now& now) {
+    to.on_blob_announce(m, now);
+  }
+  static void deliver(ControlListener& to, const layout::MetaBlobChunk& m, Nanos,
+                      const base::Now& now) {
+    to.on_blob_chunk(m, now);
+  }
+  static void deliver(ControlListener& to, const layout::MetaBlobComplete& m, Nanos,
+                      const base::Now& now) {
+    to.on_blob_complete(m, now);
   }
   static void deliver(ControlListener& to, const layout::ConsumerHello& m, Nanos,
                       const base::Now& now) {

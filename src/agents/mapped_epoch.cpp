@@ -21,7 +21,7 @@ MappedEpoch::Memory memory_of(const os::MappedStream& regions) {
   return memory;
 }
 
-MappedEpoch::MappedEpoch(os::MappedStream mapped)
-    : regions(std::move(mapped)), memory(memory_of(regions)) {}
+MappedEpoch::MappedEpoch(os::MappedStream mapped, std::shared_ptr<const MetadataHistory> sets)
+    : regions(std::move(mapped)), memory(memory_of(regions)), metadata(std::move(sets)) {}
 
 }  // namespace tensorpool::inline v0::detail

@@ -14,6 +14,7 @@
 #include <memory>
 #include <utility>
 
+#include "agents/metadata_history.hpp"
 #include "base/atomics.hpp"
 #include "core/ring/stream_memory.hpp"
 #include "os/mapped_region.hpp"
@@ -26,12 +27,15 @@ class MappedEpoch {
   using Memory = core::ring::StreamMemory<base::DefaultAtom>;
 
   /// Takes over the regions. The creator is the first holder.
-  explicit MappedEpoch(os::MappedStream mapped);
+  explicit MappedEpoch(os::MappedStream mapped,
+                       std::shared_ptr<const MetadataHistory> sets = nullptr);
   MappedEpoch(const MappedEpoch&) = delete;
   MappedEpoch& operator=(const MappedEpoch&) = delete;
 
   const os::MappedStream regions;
   const Memory memory;
+  /// Of the stream, this epoch's among them; null where nobody hears any.
+  const std::shared_ptr<const MetadataHistory> metadata;
   [[nodiscard]] std::uint64_t epoch() const noexcept { return regions.epoch(); }
 
   /// True in a forked child, where nobody tells when the mapping is given up.

@@ -28,6 +28,7 @@ MappingAgent::MappingAgent(bus::Client& client, AttachGroup& leases,
       policy_(policy),
       shared_(shared),
       options_(std::move(options)),
+      metadata_(options_.metadata),
       ask_at_(now) {
   if (options_.stream_id != 0) {
     begin(options_.stream_id, now);
@@ -43,6 +44,7 @@ MappingAgent::~MappingAgent() {
 }
 
 void MappingAgent::begin(std::uint32_t stream_id, Nanos now) {
+  metadata_.begin(stream_id);
   machine_.emplace(
       MappingMachine::Options{
           .stream_id = stream_id,
@@ -80,6 +82,7 @@ int MappingAgent::do_work(ControlBus& control, const base::Now& now) {
     begin(*found, now.mono);
     emit({.kind = ConsumerEvent::Kind::kStreamFound, .stream_id = *found, .text = options_.name});
   }
+  metadata_.do_work(directory_, now.mono);
   int work = descriptors_ ? descriptors_->do_work(now.mono) : 0;
   epochs_.collect();
   if (std::exchange(give_up_, false)) {
@@ -230,8 +233,9 @@ void MappingAgent::watch_bus() {
 void MappingAgent::count_messages(const ControlBus::Counters& all) {
   const ControlBus::Counters& before =
       counted_before_ ? *counted_before_ : counted_before_.emplace(all);
-  shared_.malformed_control.store(all.malformed_messages - before.malformed_messages,
-                                  std::memory_order_relaxed);
+  shared_.malformed_control.store(
+      all.malformed_messages - before.malformed_messages + metadata_.malformed(),
+      std::memory_order_relaxed);
   shared_.unsupported_control.store(all.unsupported_version - before.unsupported_version,
                                     std::memory_order_relaxed);
 }
@@ -278,7 +282,7 @@ void MappingAgent::carry_out_actions(Nanos now) {
     }
   }
   if (machine_->state() == MappingState::kMapped && candidate_) {
-    present_.emplace(new detail::MappedEpoch(std::move(*candidate_)));
+    present_.emplace(new detail::MappedEpoch(std::move(*candidate_), metadata_.history()));
     candidate_.reset();
     epochs_.offer(std::make_unique<detail::EpochRef>(*present_));
     emit({.kind = ConsumerEvent::Kind::kMapped, .epoch = machine_->epoch()});

@@ -19,6 +19,7 @@
 #include "agents/attach_group.hpp"
 #include "agents/control_bus.hpp"
 #include "agents/mapped_epoch.hpp"
+#include "agents/metadata_receiver.hpp"
 #include "agents/stream_directory.hpp"
 #include "bus/handoff.hpp"
 #include "core/consumer/mapping_machine.hpp"
@@ -54,7 +55,8 @@ class MappingAgent final : public ControlListener {
     core::Timing timing = {};
     std::uint32_t max_pools = layout::kPoolsMax;
     bus::Channel descriptor_channel = {};
-    std::int32_t descriptor_stream_id = 0;  ///< 0: by the number of the stream (core/naming)
+    std::int32_t descriptor_stream_id = 0;    ///< 0: by the number of the stream (core/naming)
+    MetadataReceiver::Options metadata = {};  ///< the stream left open
     std::function<void(const ConsumerEvent&)> on_event = {};
   };
 
@@ -67,6 +69,7 @@ class MappingAgent final : public ControlListener {
   void on_announce(const layout::ShmPoolAnnounce& announce, Nanos joined_at,
                    const base::Now& now) override;
   void on_config(const layout::ConsumerConfig& config, const base::Now& now) override;
+  [[nodiscard]] MetadataReceiver& metadata() noexcept { return metadata_; }
   void on_lease_revoked(const layout::ShmLeaseRevoked& notice, const base::Now& now) override;
 
   /// Begins to give the lease back, if there is one, and leaves it to the caller to see to the end
@@ -110,6 +113,7 @@ class MappingAgent final : public ControlListener {
   const os::RegionPolicy& policy_;
   ConsumerShared& shared_;
   Options options_;
+  MetadataReceiver metadata_;
   std::optional<core::consumer::MappingMachine> machine_;  // once the stream is known
   std::optional<bus::SubscriptionLink> descriptors_;       // likewise, unless direct
   bus::Handoff<detail::EpochRef> epochs_;

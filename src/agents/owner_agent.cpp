@@ -8,9 +8,8 @@ OwnerAgent::OwnerAgent(const os::OwnedStream& stream, bus::Client& client, Optio
                        Nanos now)
     : stream_(stream),
       options_(std::move(options)),
-      announcer_({.timing = options_.timing,
-                  .has_name = !options_.name.empty() || !options_.summary.empty()},
-                 now),
+      metadata_(options_.metadata),
+      announcer_({.timing = options_.timing, .has_name = metadata_.has_anything()}, now),
       pools_(core::region::announced_pools(stream.plan())),
       descriptors_(
           client,
@@ -37,11 +36,23 @@ int OwnerAgent::do_work(ControlBus& control, const base::Now& now) {
       announces_failed_.fetch_add(1, std::memory_order_relaxed);
     }
   }
-  if (due.data_source && announce_name(control)) {
+  if (due.data_source && metadata_.announce(control, speaker())) {
     announcer_.data_source_sent(now.mono);
     ++work;
   }
-  return work;
+  return work + metadata_.send_blobs(control, speaker());
+}
+
+Result<std::uint32_t> OwnerAgent::set_metadata(std::vector<Attribute> attributes,
+                                               ControlBus& control, Nanos now) {
+  if (const Status set = metadata_.set(std::move(attributes), control, now); !set) {
+    return fail(set.error());
+  }
+  announcer_.data_source_changed();
+  if (metadata_.announce(control, speaker())) {  // each version is heard, not only the last one
+    announcer_.data_source_sent(now);
+  }
+  return metadata_.version();
 }
 
 void OwnerAgent::on_hello(const layout::ConsumerHello& hello, const base::Now& now) {
@@ -63,14 +74,10 @@ bool OwnerAgent::announce(ControlBus& control, const base::Now& now) {
   return control.send_announce(message);
 }
 
-bool OwnerAgent::announce_name(ControlBus& control) {
-  layout::DataSourceAnnounce message;
-  message.stream_id = stream_.plan().stream_id();
-  message.producer_id = options_.producer_id;
-  message.epoch = stream_.epoch();
-  message.name = options_.name;
-  message.summary = options_.summary;
-  return control.send_metadata(message);
+MetadataSource::Speaker OwnerAgent::speaker() const noexcept {
+  return {.stream_id = stream_.plan().stream_id(),
+          .producer_id = options_.producer_id,
+          .epoch = stream_.epoch()};
 }
 
 }  // namespace tensorpool::inline v0::agents

@@ -13,6 +13,7 @@
 
 #include "agents/control_bus.hpp"
 #include "agents/epoch_cleaner.hpp"
+#include "agents/metadata_source.hpp"
 #include "core/producer/announcer.hpp"
 #include "os/create_region.hpp"
 #include "tensorpool/producer.hpp"
@@ -23,12 +24,12 @@ class OwnerAgent final : public ControlListener {
  public:
   struct Options {
     std::uint32_t producer_id = 0;
-    std::string name = {};
-    std::string summary = {};
     core::Timing timing = {};
     bus::Channel descriptor_channel = {};
     std::int32_t descriptor_stream_id = 0;
     EpochCleaner cleaner;
+    // Last: g++ 12 warns where the making of a later member can throw.
+    MetadataSource::Options metadata = {};
   };
 
   /// `stream` and `client` outlive the agent.
@@ -36,6 +37,10 @@ class OwnerAgent final : public ControlListener {
 
   /// Keeps the descriptor publication up, sends and refreshes what is due.
   int do_work(ControlBus& control, const base::Now& now);
+  /// Replaces the metadata set. Returns its version.
+  [[nodiscard]] Result<std::uint32_t> set_metadata(std::vector<Attribute> attributes,
+                                                   ControlBus& control, Nanos now);
+  [[nodiscard]] MetadataSource& metadata() noexcept { return metadata_; }
   void on_hello(const layout::ConsumerHello& hello, const base::Now& now) override;
 
   [[nodiscard]] bus::PublicationLink& descriptors() noexcept { return descriptors_; }
@@ -48,10 +53,11 @@ class OwnerAgent final : public ControlListener {
 
  private:
   [[nodiscard]] bool announce(ControlBus& control, const base::Now& now);
-  [[nodiscard]] bool announce_name(ControlBus& control);
+  [[nodiscard]] MetadataSource::Speaker speaker() const noexcept;
 
   const os::OwnedStream& stream_;
   Options options_;
+  MetadataSource metadata_;
   core::producer::Announcer announcer_;
   std::vector<layout::PayloadPool> pools_;
   bus::PublicationLink descriptors_;

@@ -46,9 +46,10 @@ TenantAgent::TenantAgent(bus::Client& client, AttachGroup& leases, const os::Reg
       options_(std::move(options)),
       number_wanted_(static_cast<bool>(options_.ask_number)),
       ask_at_(now),
+      metadata_(options_.metadata),
       announcer_({.timing = options_.timing,
                   .announces_regions = false,
-                  .has_name = !options_.name.empty() || !options_.summary.empty()},
+                  .has_name = metadata_.has_anything()},
                  now) {
   if (!number_wanted_) {
     begin(options_.lease.stream_id, now);
@@ -60,10 +61,8 @@ int TenantAgent::do_work(ControlBus& control, const base::Now& now) {
   if (number_wanted_ && now.mono >= ask_at_) {
     ask_number(now.mono);
   }
-  if (present_) {
-    keep_up(control, now);
-  }
-  return descriptors_ ? descriptors_->do_work(now.mono) : 0;
+  const int kept = present_ ? keep_up(control, now) : 0;
+  return kept + (descriptors_ ? descriptors_->do_work(now.mono) : 0);
 }
 
 void TenantAgent::ask_number(Nanos now) {
@@ -115,16 +114,29 @@ Nanos TenantAgent::deadline() const noexcept {
 }
 
 /// What a producer owes while it holds a lease (W205, W212).
-void TenantAgent::keep_up(ControlBus& control, const base::Now& now) {
+int TenantAgent::keep_up(ControlBus& control, const base::Now& now) {
   (*present_)->set_deadline(deadline());
   const core::producer::Announcer::Due due = announcer_.poll(now.mono);
   if (due.refresh_activity) {
     (*present_)->regions->store_activity(now.mono);
     announcer_.activity_refreshed(now.mono);
   }
-  if (due.data_source && announce_name(control)) {
+  if (due.data_source && metadata_.announce(control, speaker())) {
     announcer_.data_source_sent(now.mono);
   }
+  return metadata_.send_blobs(control, speaker());
+}
+
+Result<TenantAgent::EpochVersion> TenantAgent::set_metadata(std::vector<Attribute> attributes,
+                                                            ControlBus& control, Nanos now) {
+  if (const Status set = metadata_.set(std::move(attributes), control, now); !set) {
+    return fail(set.error());
+  }
+  announcer_.data_source_changed();
+  if (present_ && metadata_.announce(control, speaker())) {  // each version is heard
+    announcer_.data_source_sent(now);
+  }
+  return EpochVersion{.epoch = present_ ? (*present_)->epoch() : 0, .version = metadata_.version()};
 }
 
 void TenantAgent::on_hello(const layout::ConsumerHello& hello, const base::Now& now) {
@@ -189,6 +201,11 @@ void TenantAgent::report(const core::attach::AttachReport& report, std::string_v
   switch (report.kind) {
     case Kind::kAttached:
       (*candidate_)->set_deadline(deadline());
+      metadata_.begin_epoch();
+      (*candidate_)->writer.set_meta_version(metadata_.version());  // W375
+      if (metadata_.has_anything()) {
+        announcer_.data_source_changed();
+      }
       present_.emplace(*candidate_);
       candidate_.reset();
       shared_.stream_id.store(machine.stream_id(), std::memory_order_relaxed);
@@ -213,14 +230,10 @@ void TenantAgent::emit(const ProducerEvent& event) const {
   }
 }
 
-bool TenantAgent::announce_name(ControlBus& control) const {
-  layout::DataSourceAnnounce message;
-  message.stream_id = lease_->machine().stream_id();
-  message.producer_id = lease_->machine().client_id();  // D85
-  message.epoch = (*present_)->epoch();
-  message.name = options_.name;
-  message.summary = options_.summary;
-  return control.send_metadata(message);
+MetadataSource::Speaker TenantAgent::speaker() const noexcept {
+  return {.stream_id = lease_->machine().stream_id(),
+          .producer_id = lease_->machine().client_id(),  // D85
+          .epoch = (*present_)->epoch()};
 }
 
 }  // namespace tensorpool::inline v0::agents

@@ -17,6 +17,7 @@
 #include "agents/ask_number.hpp"
 #include "agents/attach_group.hpp"
 #include "agents/control_bus.hpp"
+#include "agents/metadata_source.hpp"
 #include "agents/written_epoch.hpp"
 #include "bus/handoff.hpp"
 #include "core/producer/announcer.hpp"
@@ -71,8 +72,7 @@ class TenantAgent final : public ControlListener {
     /// The largest pool that was asked for. What has less is not mapped: a driver that was started
     /// anew may not have been told yet. 0: any.
     std::uint32_t stride_bytes_min = 0;
-    std::string name = {};
-    std::string summary = {};
+    MetadataSource::Options metadata = {};
     core::Timing timing = {};
     bool stamp_descriptors = false;
     bus::Channel descriptor_channel = {};
@@ -85,6 +85,14 @@ class TenantAgent final : public ControlListener {
               TenantShared& shared, Options options, Nanos now);
 
   int do_work(ControlBus& control, const base::Now& now);
+  /// Replaces the metadata set. Returns the epoch, 0 without a lease, and the set's version in it.
+  struct EpochVersion {
+    std::uint64_t epoch = 0;
+    std::uint32_t version = 0;
+  };
+  [[nodiscard]] Result<EpochVersion> set_metadata(std::vector<Attribute> attributes,
+                                                  ControlBus& control, Nanos now);
+  [[nodiscard]] MetadataSource& metadata() noexcept { return metadata_; }
   void on_hello(const layout::ConsumerHello& hello, const base::Now& now) override;
 
   /// Begins to give the lease back, and leaves it to the caller to see to the end of that. Nothing
@@ -97,13 +105,13 @@ class TenantAgent final : public ControlListener {
   void ask_number(Nanos now);
   void no_number(const Error& why, Nanos now);
   void begin(std::uint32_t stream_id, Nanos now);
-  void keep_up(ControlBus& control, const base::Now& now);
+  int keep_up(ControlBus& control, const base::Now& now);
   [[nodiscard]] Nanos deadline() const noexcept;
   [[nodiscard]] Status map(const core::region::MappingPlan& plan);
   void unmap();
   void report(const core::attach::AttachReport& report, std::string_view text);
   void emit(const ProducerEvent& event) const;
-  [[nodiscard]] bool announce_name(ControlBus& control) const;
+  [[nodiscard]] MetadataSource::Speaker speaker() const noexcept;
 
   bus::Client& client_;
   AttachGroup& leases_;
@@ -116,6 +124,7 @@ class TenantAgent final : public ControlListener {
   std::optional<bus::PublicationLink> descriptors_;  // once the stream is known for certain
   std::optional<detail::WrittenRef> candidate_;      // mapped, the lease not yet ours
   std::optional<detail::WrittenRef> present_;        // what the producer's thread is offered
+  MetadataSource metadata_;
   core::producer::Announcer announcer_;
 };
 

@@ -3,6 +3,7 @@
 #include "client/client_core.hpp"
 #include "client/client_uri.hpp"
 #include "client/consumer_core.hpp"
+#include "client/metadata_reader_core.hpp"
 #include "client/producer_core.hpp"
 
 namespace tensorpool::inline v0 {
@@ -63,6 +64,17 @@ Result<Consumer> Client::create_consumer(const ConsumerOptions& options) {
     return fail(core.error());
   }
   return Consumer(std::move(*core));
+}
+
+Result<MetadataReader> Client::create_metadata_reader(MetadataReaderOptions options) {
+  if (core_->is_forked()) {
+    return fail(Errc::kForked, "create_metadata_reader");
+  }
+  auto core = detail::MetadataReaderCore::create(core_, std::move(options));
+  if (!core) {
+    return fail(core.error());
+  }
+  return MetadataReader(std::move(*core));
 }
 
 std::vector<StreamInfo> Client::streams() const {

@@ -173,6 +173,9 @@ int ClientCore::do_work(Nanos now_mono) {
   for (agents::WakeKeeper* keeper : wake_keepers_) {
     work += keeper->do_work(now.mono, bus_.is_up());
   }
+  for (agents::MetadataReceiver* reader : metadata_readers_) {
+    reader->do_work(directory_, now.mono);
+  }
   work += leases_->do_work(now.mono);
   std::erase_if(leaving_, [](const auto& lease) {
     return lease->machine().state() == AttachState::kUnattached;
@@ -210,7 +213,11 @@ void ClientCore::for_each_listener(Give&& give) {
   for (agents::OwnerAgent* owner : owners_) {
     give(static_cast<agents::ControlListener&>(*owner));
   }
+  for (agents::MetadataReceiver* reader : metadata_readers_) {
+    give(static_cast<agents::ControlListener&>(*reader));
+  }
   for (agents::MappingAgent* consumer : consumers_) {
+    give(static_cast<agents::ControlListener&>(consumer->metadata()));
     give(static_cast<agents::ControlListener&>(*consumer));
   }
   for (agents::TenantAgent* tenant : tenants_) {
@@ -274,6 +281,20 @@ std::unique_ptr<agents::MappingAgent> ClientCore::add_consumer(
                                                       std::move(options), clock_.mono());
   consumers_.push_back(agent.get());
   return agent;
+}
+
+std::unique_ptr<agents::MetadataReceiver> ClientCore::add_metadata_reader(
+    agents::MetadataReceiver::Options options) {
+  const std::lock_guard lock(control_mutex_);
+  auto agent = std::make_unique<agents::MetadataReceiver>(std::move(options));
+  metadata_readers_.push_back(agent.get());
+  return agent;
+}
+
+void ClientCore::remove(std::unique_ptr<agents::MetadataReceiver> agent) {
+  const std::lock_guard lock(control_mutex_);
+  std::erase(metadata_readers_, agent.get());
+  agent.reset();
 }
 
 void ClientCore::remove(std::unique_ptr<agents::OwnerAgent> agent) {

@@ -74,12 +74,21 @@ class ClientCore {
   [[nodiscard]] std::unique_ptr<agents::TenantAgent> add_tenant(
       agents::TenantShared& shared, agents::TenantAgent::Options options);
   [[nodiscard]] std::unique_ptr<agents::WakeKeeper> add_wake_keeper();
+  [[nodiscard]] std::unique_ptr<agents::MetadataReceiver> add_metadata_reader(
+      agents::MetadataReceiver::Options options);
+  /// Does something with an agent that do_work drives: `f(ControlBus&, now)`.
+  template <class F>
+  auto with_control(F&& f) {
+    const std::lock_guard lock(control_mutex_);
+    return f(*control_, clock_.mono());
+  }
   /// Stops driving the agent and destroys it; its last messages have been sent. A lease goes on
   /// until the driver has taken it back.
   void remove(std::unique_ptr<agents::OwnerAgent> agent);
   void remove(std::unique_ptr<agents::MappingAgent> agent);
   void remove(std::unique_ptr<agents::TenantAgent> agent);
   void remove(std::unique_ptr<agents::WakeKeeper> keeper);
+  void remove(std::unique_ptr<agents::MetadataReceiver> agent);
 
   [[nodiscard]] const ClientOptions& options() const noexcept { return options_; }
   [[nodiscard]] bool has_driver() const noexcept {
@@ -126,6 +135,7 @@ class ClientCore {
   std::vector<agents::MappingAgent*> consumers_;
   std::vector<agents::TenantAgent*> tenants_;
   std::vector<agents::WakeKeeper*> wake_keepers_;
+  std::vector<agents::MetadataReceiver*> metadata_readers_;  // consumers have theirs inside
   std::optional<agents::AttachGroup> leases_;
   std::vector<std::unique_ptr<agents::AttachAgent>> leaving_;  // leases that are given back
   Nanos rejoin_at_{};

@@ -33,6 +33,10 @@ Result<int> Consumer::event_descriptor() {
   return core_->event_descriptor();
 }
 
+std::shared_ptr<const MetadataSet> Consumer::metadata() const {
+  return core_->metadata();
+}
+
 MappingState Consumer::state() const noexcept {
   return core_->shared().state.load(std::memory_order_relaxed);
 }

@@ -58,6 +58,10 @@ Result<std::unique_ptr<ConsumerCore>> ConsumerCore::create(std::shared_ptr<Clien
   agent.timing.hello_interval = options.hello_interval;
   agent.descriptor_stream_id = options.descriptor_stream_id;
   agent.on_event = options.on_event;
+  agent.metadata = {.liveness_timeout = agent.timing.liveness_timeout,
+                    .limits = options.metadata,
+                    .on_metadata = options.on_metadata,
+                    .on_blob = options.on_blob};
   if (const Status timing = core::check_timing(agent.timing); !timing) {
     return fail(timing.error());
   }

@@ -75,6 +75,9 @@ class ConsumerCore {
   [[nodiscard]] Result<int> event_descriptor();
 
   [[nodiscard]] const agents::ConsumerShared& shared() const noexcept { return shared_; }
+  [[nodiscard]] std::shared_ptr<const MetadataSet> metadata() const {
+    return client_->is_forked() ? nullptr : agent_->metadata().history()->latest();
+  }
   [[nodiscard]] const Receiver& receiver() const noexcept { return receiver_; }
   [[nodiscard]] std::uint64_t epoch() const noexcept { return receiver_.epoch(); }
   [[nodiscard]] ConsumerCounters counters() const noexcept;

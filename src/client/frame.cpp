@@ -30,6 +30,14 @@ bool copy_verified(const FrameRecord& record, std::byte* to) noexcept {
   return still_valid(record);
 }
 
+std::shared_ptr<const MetadataSet> metadata_of(const FrameRecord& record) {
+  const MappedEpoch& mapping = *record.mapping;
+  if (mapping.metadata == nullptr || mapping.is_forked()) {
+    return nullptr;  // in a forked child its lock may be held by a thread that is not there
+  }
+  return mapping.metadata->find(record.epoch, record.meta_version);
+}
+
 void retain(MappedEpoch* mapping) noexcept {
   mapping->retain();
 }

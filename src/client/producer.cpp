@@ -86,6 +86,18 @@ AttachState Producer::attach_state() const noexcept {
   return core_ == nullptr ? AttachState::kUnattached : core_->attach_state();
 }
 
+Status Producer::set_metadata(std::vector<Attribute> attributes) {
+  return core_ == nullptr ? fail(Errc::kClosed, "producer")
+                          : core_->set_metadata(std::move(attributes));
+}
+Status Producer::send_blob(std::uint32_t type, std::vector<std::byte> bytes) {
+  return core_ == nullptr ? fail(Errc::kClosed, "producer")
+                          : core_->send_blob(type, std::move(bytes));
+}
+std::size_t Producer::blobs_pending() const {
+  return core_ == nullptr ? 0 : core_->blobs_pending();
+}
+
 std::uint32_t Producer::stream_id() const noexcept {
   return core_ == nullptr ? 0 : core_->stream_id();
 }

@@ -136,8 +136,7 @@ Status ProducerCore::begin_standalone(const StreamOptions& options) {
                                       client_->options().log)};
   agent.producer_id =
       options.producer_id != 0 ? options.producer_id : static_cast<std::uint32_t>(::getpid());
-  agent.name = options.name;
-  agent.summary = options.summary;
+  agent.metadata = {.name = options.name, .summary = options.summary, .limits = options.metadata};
   agent.descriptor_stream_id = options.descriptor_stream_id;
   agent.descriptor_channel = std::move(wanted->descriptor_channel);
   agent.cleaner.clean(client_->clock().now());  // so that its space counts as free
@@ -184,8 +183,7 @@ Status ProducerCore::begin_lease(const StreamOptions& options) {
     agent.ask_number = client_->ask_number(*request);
     agent.stride_bytes_min = static_cast<std::uint32_t>(request->frame_bytes);
   }
-  agent.name = options.name;
-  agent.summary = options.summary;
+  agent.metadata = {.name = options.name, .summary = options.summary, .limits = options.metadata};
   agent.timing = wanted->timing;
   agent.stamp_descriptors = stamp_descriptors_;
   agent.descriptor_channel = std::move(wanted->descriptor_channel);
@@ -430,6 +428,54 @@ void ProducerCore::send_descriptor(WrittenEpoch& epoch) noexcept {
       ++counters.descriptor_error;
       break;
   }
+}
+
+// -- Metadata ------------------------------------------------------------------------------------
+
+agents::MetadataSource& ProducerCore::metadata() noexcept {
+  return owner_ != nullptr ? owner_->metadata() : tenant_->metadata();
+}
+
+/// The agent says which version the set has, in which epoch; the writer of that epoch, or of a
+/// later one, knows it as soon as the next frame.
+Status ProducerCore::set_metadata(std::vector<Attribute> attributes) {
+  if (client_->is_forked() || closed_) {
+    return fail(client_->is_forked() ? Errc::kForked : Errc::kClosed, "set_metadata");
+  }
+  using EpochVersion = agents::TenantAgent::EpochVersion;
+  auto set =
+      client_->with_control([&](agents::ControlBus& control, Nanos now) -> Result<EpochVersion> {
+        if (tenant_ != nullptr) {
+          return tenant_->set_metadata(std::move(attributes), control, now);
+        }
+        const Result<std::uint32_t> version =
+            owner_->set_metadata(std::move(attributes), control, now);
+        return version ? Result<EpochVersion>({stream_->epoch(), *version}) : fail(version.error());
+      });
+  if (!set) {
+    return fail(set.error().in_stream(stream_id()));
+  }
+  take_offered();
+  if (present_ != nullptr && present_->epoch() == set->epoch) {
+    present_->writer.set_meta_version(set->version);  // W375
+  }
+  return {};
+}
+
+Status ProducerCore::send_blob(std::uint32_t type, std::vector<std::byte> bytes) {
+  if (client_->is_forked() || closed_) {
+    return fail(client_->is_forked() ? Errc::kForked : Errc::kClosed, "send_blob");
+  }
+  return client_->with_control(
+      [&](agents::ControlBus&, Nanos) { return metadata().push_blob(type, std::move(bytes)); });
+}
+
+std::size_t ProducerCore::blobs_pending() {
+  if (client_->is_forked() || closed_) {
+    return 0;
+  }
+  return client_->with_control(
+      [&](agents::ControlBus&, Nanos) { return metadata().blobs_pending(); });
 }
 
 // -- Readings ------------------------------------------------------------------------------------

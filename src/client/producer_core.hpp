@@ -43,6 +43,10 @@ class ProducerCore {
   void abort(const OpenClaim& claim) noexcept;
   void drop(const OpenClaim& claim) noexcept;
 
+  [[nodiscard]] Status set_metadata(std::vector<Attribute> attributes);
+  [[nodiscard]] Status send_blob(std::uint32_t type, std::vector<std::byte> bytes);
+  [[nodiscard]] std::size_t blobs_pending();
+
   /// The Producer ends: no announce, no activity and no lease from here on.
   void close() noexcept;
   void retain() noexcept { ++holders_; }
@@ -65,6 +69,7 @@ class ProducerCore {
   [[nodiscard]] Status begin_standalone(const StreamOptions& options);
   [[nodiscard]] Status begin_lease(const StreamOptions& options);
 
+  [[nodiscard]] agents::MetadataSource& metadata() noexcept;
   void take_offered() noexcept;
   void switch_epoch(WrittenEpoch* offered) noexcept;
   [[nodiscard]] PublishStatus refuse() noexcept;

@@ -20,13 +20,13 @@ class Announcer {
   struct Options {
     Timing timing = {};
     bool announces_regions = true;  ///< false for a producer under a driver (W205)
-    bool has_name = true;           ///< send DataSourceAnnounce
+    bool has_name = true;           ///< send DataSourceAnnounce, and what belongs to it
     Nanos newcomer_spacing = std::chrono::milliseconds(100);  ///< W210
   };
 
   struct Due {
     bool announce = false;          ///< ShmPoolAnnounce
-    bool data_source = false;       ///< DataSourceAnnounce
+    bool data_source = false;       ///< DataSourceAnnounce, and DataSourceMeta if there is a set
     bool refresh_activity = false;  ///< activityTimestampNs of every region
     [[nodiscard]] bool any() const noexcept { return announce || data_source || refresh_activity; }
   };
@@ -43,6 +43,12 @@ class Announcer {
   void announced(Nanos now) noexcept {
     announced_at_ = now;
     announce_at_ = now + options_.timing.announce_period;
+  }
+  /// There is something to tell, or something else than before: now, and then every period (W370,
+  /// W371).
+  void data_source_changed() noexcept {
+    options_.has_name = true;
+    data_source_at_ = Nanos::min();
   }
   void data_source_sent(Nanos now) noexcept {
     data_source_at_ = now + options_.timing.metadata_period;

@@ -27,12 +27,20 @@ class RawListener {
   /// Calls `on_message(const M&)` for each message of that kind that has arrived.
   template <class M, class OnMessage>
   void hear(OnMessage&& on_message) {
+    hear_any([&](const codec::Message900& message) {
+      if (const auto* const wanted = std::get_if<M>(&message)) {
+        on_message(*wanted);
+      }
+    });
+  }
+  /// Calls `on_message(const codec::Message900&)` for each message that has arrived.
+  template <class OnMessage>
+  void hear_any(OnMessage&& on_message) {
     client_.do_work(bus::testing::mono_now());
     in_->poll_messages(
         [&](const bus::Message& message) noexcept {
-          if (const auto decoded = codec::decode<codec::Message900>(message.bytes, scratch_);
-              decoded && std::holds_alternative<M>(*decoded)) {
-            on_message(std::get<M>(*decoded));
+          if (const auto decoded = codec::decode<codec::Message900>(message.bytes, scratch_)) {
+            on_message(*decoded);
           }
         },
         1000);

@@ -74,6 +74,18 @@ TEST(Announcer, a_newcomer_brings_the_announce_forward_by_at_most_one_per_100_ms
   EXPECT_TRUE(sut.poll(kStart + milliseconds(500)).announce);
 }
 
+TEST(Announcer, what_changed_is_told_at_once_and_then_every_period) {
+  TP_REQ("W370", "W371");
+  Announcer sut({.has_name = false}, kStart);
+  EXPECT_FALSE(sut.poll(kStart + seconds(10)).data_source);
+  sut.data_source_changed();
+  EXPECT_TRUE(sut.poll(kStart).data_source);
+  EXPECT_LE(sut.next_deadline(), kStart);
+  send_all(sut, kStart);
+  EXPECT_FALSE(sut.poll(kStart + milliseconds(999)).data_source);
+  EXPECT_TRUE(sut.poll(kStart + milliseconds(1000)).data_source);
+}
+
 TEST(Announcer, a_producer_under_a_driver_does_not_announce_regions) {
   TP_REQ("W205", "D37");
   const Announcer sut({.announces_regions = false}, kStart);
