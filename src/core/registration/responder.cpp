@@ -1,0 +1,449 @@
+#include "core/registration/responder.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tensorpool::inline v0::core::registration {
+
+using layout::ConsumerConfig;
+using layout::ConsumerHello;
+using layout::Mode;
+using Kind = ResponderAction::Kind;
+
+namespace {
+
+constexpr std::uint32_t kAeronStreamIdMax = 0x7FFF'FFFF;  // W305
+
+constexpr std::size_t at(OwnKind which) noexcept {
+  return static_cast<std::size_t>(which);
+}
+
+[[nodiscard]] Status check_policy(const Responder::Policy& policy) {
+  const std::string& uri = policy.fallback_uri;
+  if (!uri.empty() && !uri.starts_with("aeron:") && !uri.starts_with("bridge://")) {
+    return fail(Errc::kFallbackUnsupported, uri);  // W314
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Responder> Responder::create(Options options) {
+  if (!options.transport_of) {
+    return fail(Errc::kInvalidArgument, "transport_of");
+  }
+  if (options.capacity == 0) {
+    return fail(Errc::kInvalidArgument, "max_consumers", 0, 1);
+  }
+  if (options.stale_timeout <= Nanos{0}) {
+    return fail(Errc::kInvalidArgument, "consumer_stale_ms", 0, 1);
+  }
+  if (const Status sane = check_policy(options.policy); !sane) {
+    return fail(sane.error());
+  }
+  return Responder(std::move(options));
+}
+
+Responder::Responder(Options options) : options_(std::move(options)) {
+  entries_.reserve(options_.capacity);
+}
+
+// -- Inputs --------------------------------------------------------------------------------------
+
+void Responder::on_hello(const ConsumerHello& hello, Nanos now) {
+  const ConsumerKey key{.stream_id = hello.stream_id, .consumer_id = hello.consumer_id};
+  if (!serves(key)) {
+    ++counters_.hellos_ignored;  // W295
+    return;
+  }
+  ++counters_.hellos;
+  Entry* const known = enter(key, now);
+  if (known == nullptr) {
+    answer_newcomer_in_vain(hello);
+    return;
+  }
+  take_hello(*known, hello);
+  if (!options_.responds) {
+    return;  // W294
+  }
+  const std::array requests = {OwnStream::of(hello.descriptor_channel, hello.descriptor_stream_id),
+                               OwnStream::of(hello.control_channel, hello.control_stream_id)};
+  for (const OwnKind which : {OwnKind::kDescriptor, OwnKind::kControl}) {
+    const OwnStream& request = requests[at(which)];
+    const bool had_one = known->own[at(which)].state != OwnState::kShared;
+    known->answer_owed |= !request.is_absent() || had_one;  // W297
+    take_request(*known, which, request);
+  }
+  known->answer_owed |=
+      !known->supports_shm || known->refuses_layout || options_.policy.applies();  // W298
+  answer_when_settled(*known);
+}
+
+void Responder::on_qos(const layout::QosConsumer& qos, Nanos now) {
+  if (Entry* const known = entry({.stream_id = qos.stream_id, .consumer_id = qos.consumer_id})) {
+    known->heard_at = now;  // W320
+  }
+}
+
+void Responder::on_config(const ConsumerConfig& config, Nanos now) {
+  const ConsumerKey key{.stream_id = config.stream_id, .consumer_id = config.consumer_id};
+  const std::array streams = {OwnStream::of(config.descriptor_channel, config.descriptor_stream_id),
+                              OwnStream::of(config.control_channel, config.control_stream_id)};
+  if (options_.responds || !serves(key) || streams[0].is_half() || streams[1].is_half()) {
+    return;
+  }
+  Entry* known = entry(key);
+  if (known == nullptr) {
+    known = enter(key, now);
+  }
+  if (known == nullptr) {
+    ++counters_.declined_full;
+    return;
+  }
+  if (known->configured != config.mode) {
+    known->configured = config.mode;  // W296
+    ++generation_;
+  }
+  take_request(*known, OwnKind::kDescriptor, streams[0]);  // W317, D257
+  take_request(*known, OwnKind::kControl, streams[1]);
+}
+
+void Responder::on_added(ConsumerKey consumer, OwnKind which, bool added) {
+  Entry* const known = entry(consumer);
+  if (known == nullptr || known->own[at(which)].state != OwnState::kAdding) {
+    return;
+  }
+  Own& own = known->own[at(which)];
+  if (added) {
+    own.state = OwnState::kOpen;
+    ++counters_.assigned;
+    ++generation_;
+  } else {
+    ++counters_.declined_not_added;  // W308
+    own = {.request = std::move(own.request)};
+  }
+  answer_when_settled(*known);
+}
+
+void Responder::on_config_unsent(ConsumerKey consumer) {
+  if (Entry* const known = entry(consumer)) {
+    known->answer_owed = true;
+    owes_answers_ = true;
+  }
+}
+
+void Responder::on_lease_ended(ConsumerKey consumer) {
+  if (Entry* const known = entry(consumer)) {
+    forget(*known);
+  }
+}
+
+Status Responder::set_policy(Policy policy) {
+  if (Status sane = check_policy(policy); !sane) {
+    return sane;
+  }
+  options_.policy = std::move(policy);
+  ++generation_;
+  for (Entry& known : entries_) {
+    known.answer_owed = options_.responds;
+  }
+  owes_answers_ = options_.responds;
+  return {};
+}
+
+bool Responder::poll(Nanos now) {
+  if (owes_answers_) {
+    for (Entry& known : entries_) {
+      if (known.answer_owed) {
+        answer_when_settled(known);
+        if (!known.answer_owed) {
+          return true;
+        }
+      }
+    }
+    owes_answers_ = false;
+  }
+  if (now < look_at_) {
+    return false;
+  }
+  look_at_ = Nanos::max();
+  for (Entry& known : entries_) {
+    if (now - known.heard_at >= options_.stale_timeout) {
+      ++counters_.expired;
+      forget(known);  // W319, W322
+      look_at_ = now;
+      return true;
+    }
+    look_at_ = std::min(look_at_, known.heard_at + options_.stale_timeout);
+  }
+  return false;
+}
+
+std::optional<ResponderAction> Responder::next_action() {
+  if (drained_ == actions_.size()) {
+    actions_.clear();
+    drained_ = 0;
+    return std::nullopt;
+  }
+  return actions_[drained_++];
+}
+
+// -- The table -----------------------------------------------------------------------------------
+
+bool Responder::serves(ConsumerKey key) const noexcept {
+  return key.consumer_id != 0 && key.stream_id != 0 &&
+         (options_.stream_id == 0 || key.stream_id == options_.stream_id);
+}
+
+Responder::Entry* Responder::entry(ConsumerKey key) {
+  const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                  [key](const Entry& one) { return one.key == key; });
+  return found == entries_.end() ? nullptr : &*found;
+}
+
+/// The entry of `key`, made where there is none; null when the table is full.
+Responder::Entry* Responder::enter(ConsumerKey key, Nanos now) {
+  Entry* known = entry(key);
+  if (known == nullptr) {
+    if (entries_.size() == options_.capacity) {
+      return nullptr;
+    }
+    known = &entries_.emplace_back();
+    known->key = key;
+    known->said.key = key;
+    ++generation_;
+  }
+  known->heard_at = now;
+  look_at_ = std::min(look_at_, now + options_.stale_timeout);
+  return known;
+}
+
+void Responder::take_hello(Entry& to, const ConsumerHello& hello) {
+  const LiveConsumer before = live(to);
+  const bool wants = hello.supports_progress;  // W290
+  to.said.mode = hello.mode;
+  to.said.max_rate_hz = hello.max_rate_hz;
+  to.said.supports_progress = wants;
+  to.said.progress_interval_us = wants ? hello.progress_interval_us : std::nullopt;
+  to.said.progress_bytes_delta = wants ? hello.progress_bytes_delta : std::nullopt;
+  to.said.progress_major_delta_units = wants ? hello.progress_major_delta_units : std::nullopt;
+  to.supports_shm = hello.supports_shm;
+  to.refuses_layout =
+      hello.expected_layout_version != 0 && hello.expected_layout_version != layout::kLayoutVersion;
+  if (!(live(to) == before)) {
+    ++generation_;
+  }
+}
+
+void Responder::forget(Entry& entry) {
+  give_up(entry, OwnKind::kDescriptor);
+  give_up(entry, OwnKind::kControl);
+  if (&entry != &entries_.back()) {
+    entry = std::move(entries_.back());
+  }
+  entries_.pop_back();
+  ++generation_;
+}
+
+LiveConsumer Responder::live(const Entry& of) const {
+  LiveConsumer seen = of.said;
+  seen.mode = of.configured ? *of.configured : options_.policy.forced_mode.value_or(of.said.mode);
+  const auto open_id = [&of](OwnKind which) {
+    const Own& own = of.own[at(which)];
+    return own.state == OwnState::kOpen ? own.stream_id : 0;
+  };
+  seen.descriptor_stream_id = open_id(OwnKind::kDescriptor);
+  seen.control_stream_id = open_id(OwnKind::kControl);
+  return seen;
+}
+
+std::optional<LiveConsumer> Responder::find(ConsumerKey consumer) const {
+  const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                  [consumer](const Entry& one) { return one.key == consumer; });
+  return found == entries_.end() ? std::nullopt : std::optional(live(*found));
+}
+
+// -- Requests ------------------------------------------------------------------------------------
+
+/// What was asked for before, and what became of that, stays as it is (W297, W310).
+void Responder::take_request(Entry& of, OwnKind which, OwnStream request) {
+  Own& own = of.own[at(which)];
+  if (request == own.request) {
+    return;
+  }
+  give_up(of, which);  // W311
+  own.request = std::move(request);
+  if (own.request.is_absent() || !place(which, own)) {
+    return;
+  }
+  if (options_.adds_publications) {
+    own.state = OwnState::kAdding;
+    push({.kind = Kind::kAddPublication,
+          .consumer = of.key,
+          .which = which,
+          .aeron_stream_id = own.stream_id,
+          .channel = own.request.channel});
+  } else {
+    own.state = OwnState::kOpen;
+    ++counters_.assigned;
+    ++generation_;
+  }
+}
+
+/// Finds channel and id for a request, or counts why there is none (W300..W306).
+bool Responder::place(OwnKind which, Own& own) {
+  if (own.request.is_half()) {
+    ++counters_.declined_half;
+    return false;
+  }
+  Result<std::string> transport = options_.transport_of(own.request.channel);
+  if (!transport) {
+    ++counters_.declined_channel;
+    return false;
+  }
+  own.transport = std::move(*transport);
+  const std::uint32_t id = choose_id(which, own);
+  if (id == 0 || id > kAeronStreamIdMax) {
+    ++counters_.declined_id;
+    own.transport.clear();
+    return false;
+  }
+  if (is_taken(own, id)) {
+    ++counters_.declined_taken;
+    own.transport.clear();
+    return false;
+  }
+  own.stream_id = id;
+  return true;
+}
+
+/// 0: there is none (W303, D250).
+std::uint32_t Responder::choose_id(OwnKind which, const Own& own) {
+  const std::uint32_t wanted = own.request.stream_id;
+  if (!options_.handed_out) {
+    return wanted;
+  }
+  const std::vector<IdRange>& ranges = which == OwnKind::kDescriptor
+                                           ? options_.handed_out->descriptors
+                                           : options_.handed_out->controls;
+  const auto is_free = [&](std::uint32_t id) {
+    return std::none_of(entries_.begin(), entries_.end(), [&](const Entry& other) {
+      return std::any_of(other.own.begin(), other.own.end(),
+                         [&](const Own& held) { return &held != &own && held.stream_id == id; });
+    });
+  };
+  std::uint32_t lowest = 0;
+  std::uint32_t following = 0;
+  for (const IdRange& range : ranges) {
+    if (wanted >= range.first && wanted <= range.last && is_free(wanted)) {
+      return wanted;
+    }
+    // Never more than one id per held one is looked at in vain.
+    for (std::uint32_t id = range.first; lowest == 0 && id <= range.last; ++id) {
+      lowest = is_free(id) ? id : 0;
+    }
+    for (std::uint32_t id = std::max(range.first, next_id_[at(which)]);
+         following == 0 && id <= range.last; ++id) {
+      following = is_free(id) ? id : 0;
+    }
+  }
+  const std::uint32_t chosen = following != 0 ? following : lowest;
+  next_id_[at(which)] = chosen + 1;
+  return chosen;
+}
+
+/// Whether the stream `id` on the transport of `by` belongs to everybody or to somebody else
+/// (W306).
+bool Responder::is_taken(const Own& by, std::uint32_t id) const {
+  const auto same = [&](const std::string& transport, std::uint32_t stream_id) {
+    return stream_id == id && transport == by.transport;
+  };
+  return std::any_of(options_.taken.begin(), options_.taken.end(),
+                     [&](const Taken& one) { return same(one.transport, one.stream_id); }) ||
+         std::any_of(entries_.begin(), entries_.end(), [&](const Entry& other) {
+           return std::any_of(other.own.begin(), other.own.end(), [&](const Own& held) {
+             return &held != &by && same(held.transport, held.stream_id);
+           });
+         });
+}
+
+void Responder::give_up(Entry& of, OwnKind which) {
+  Own& own = of.own[at(which)];
+  if (own.state != OwnState::kShared) {
+    if (options_.adds_publications) {
+      push({.kind = Kind::kClosePublication, .consumer = of.key, .which = which});
+    }
+    ++generation_;
+  }
+  own = {};
+}
+
+// -- Answers -------------------------------------------------------------------------------------
+
+void Responder::answer_when_settled(Entry& of) {
+  const bool settled = std::none_of(of.own.begin(), of.own.end(),
+                                    [](const Own& own) { return own.state == OwnState::kAdding; });
+  if (of.answer_owed && settled) {
+    of.answer_owed = false;
+    push({.kind = Kind::kSendConfig, .consumer = of.key, .config = config_for(of)});
+  }
+}
+
+/// There is no room in the table: whoever asks for something hears that there is nothing (W307).
+void Responder::answer_newcomer_in_vain(const ConsumerHello& hello) {
+  if (!options_.responds) {
+    return;
+  }
+  Entry passing;
+  passing.key = {.stream_id = hello.stream_id, .consumer_id = hello.consumer_id};
+  take_hello(passing, hello);
+  const auto asks = [](layout::Text channel, std::uint32_t stream_id) {
+    return !OwnStream::of(channel, stream_id).is_absent();
+  };
+  const int requests = (asks(hello.descriptor_channel, hello.descriptor_stream_id) ? 1 : 0) +
+                       (asks(hello.control_channel, hello.control_stream_id) ? 1 : 0);
+  counters_.declined_full += static_cast<std::uint64_t>(requests);
+  if (requests != 0 || !passing.supports_shm || passing.refuses_layout ||
+      options_.policy.applies()) {
+    push({.kind = Kind::kSendConfig, .consumer = passing.key, .config = config_for(passing)});
+  }
+}
+
+ConsumerConfig Responder::config_for(const Entry& of) const {
+  ConsumerConfig config;
+  config.stream_id = of.key.stream_id;
+  config.consumer_id = of.key.consumer_id;
+  config.mode = options_.policy.forced_mode.value_or(of.said.mode);                     // W312
+  config.use_shm = of.supports_shm && options_.policy.allow_shm && !of.refuses_layout;  // W313
+  config.payload_fallback_uri = options_.policy.fallback_uri;
+  const Own& descriptor = of.own[at(OwnKind::kDescriptor)];
+  if (descriptor.state == OwnState::kOpen) {
+    config.descriptor_stream_id = descriptor.stream_id;
+    config.descriptor_channel = descriptor.request.channel;
+  }
+  const Own& control = of.own[at(OwnKind::kControl)];
+  if (control.state == OwnState::kOpen) {
+    config.control_stream_id = control.stream_id;
+    config.control_channel = control.request.channel;
+  }
+  return config;
+}
+
+void Responder::push(const ResponderAction& action) {
+  actions_.push_back(action);
+}
+
+bool Responder::check_invariants() const {
+  for (const Entry& known : entries_) {
+    for (const Own& own : known.own) {
+      const bool open = own.state != OwnState::kShared;
+      if (open != (own.stream_id != 0) || (open && !own.request.is_complete()) ||
+          (open && is_taken(own, own.stream_id))) {
+        return false;
+      }
+    }
+  }
+  return entries_.size() <= options_.capacity;
+}
+
+}  // namespace tensorpool::inline v0::core::registration
