@@ -29,6 +29,7 @@
 #include "core/consumer/ring_search.hpp"
 #include "core/consumer/sequence_tracker.hpp"
 #include "core/consumer/slot_reader.hpp"
+#include "core/registration/rate.hpp"
 #include "tensorpool/types/counters.hpp"
 
 namespace tensorpool::inline v0::core::consumer {
@@ -98,6 +99,18 @@ class FrameReceiver {
   /// The consumer uses another descriptor subscription from now on (W263).
   void subscription_changed() noexcept { tracker_.subscription_changed(); }
 
+  /// Rate-limited delivery (§1.16). `gate_interval` other than 0: frames come from the shared
+  /// stream and are dropped here. `jumps_expected`: they come from a stream of the consumer's own,
+  /// which the producer thins, so that what is missing was not lost (W341).
+  void limit_rate(Nanos gate_interval, bool jumps_expected) noexcept {
+    gate_.set_interval(gate_interval);
+    jumps_expected_ = jumps_expected;
+  }
+  [[nodiscard]] bool is_gated() const noexcept { return gate_.is_active(); }
+  [[nodiscard]] bool expects_jumps() const noexcept { return jumps_expected_; }
+  /// For the gate, where frames bear no time (W339).
+  void set_arrival_time(Nanos now) noexcept { arrival_ = now; }
+
   /// One descriptor (W254..W275). `in_fallback`: the consumer is in FALLBACK and ignores
   /// descriptors (§1.11.3). Returns the number of frames handed to `sink`, at most `limit`: filling
   /// a gap may hand out up to nslots - 1 more than the descriptor's own.
@@ -159,7 +172,8 @@ class FrameReceiver {
       return delivered;
     }
     gap_.open = false;
-    const std::uint64_t lost = gap_.missing - gap_.recovered;
+    const std::uint64_t limited = counters_.drops_rate_limited - gap_.limited_before;
+    const std::uint64_t lost = gap_.missing - gap_.recovered - limited;
     if (options_.max_outstanding_seq_gap != 0 && lost > options_.max_outstanding_seq_gap) {
       ++counters_.resyncs;  // W265, W266
       TP_MARK("a resync");
@@ -385,11 +399,19 @@ class FrameReceiver {
   template <class Sink>
   int over_gap(const Descriptor& descriptor, Sink&& sink, int limit) noexcept {
     if (latest_wanted_) {
-      skip_until(descriptor.seq, options_.recover_gaps);
+      skip_gap(descriptor.seq, options_.recover_gaps);
       return hold(descriptor, Skim::kLatest);
     }
+    if (jumps_expected_) {
+      skip_gap(descriptor.seq, false);
+      tracker_.advance(descriptor.seq);
+      return read(descriptor.seq, &descriptor, Missed::kLate, sink) ? 1 : 0;
+    }
     candidate_ = descriptor;
-    gap_ = {.open = true, .missing = descriptor.seq - tracker_.next(), .recovered = 0};
+    gap_ = {.open = true,
+            .missing = descriptor.seq - tracker_.next(),
+            .recovered = 0,
+            .limited_before = counters_.drops_rate_limited};
     if (!options_.recover_gaps) {
       skip_until(descriptor.seq, false);
     } else if (gap_.missing > memory_->nslots - 1U) {
@@ -406,6 +428,17 @@ class FrameReceiver {
     }
     (by_reader ? counters_.skipped_by_reader : counters_.drops_gap) += count;
     tracker_.advance(end - 1);
+  }
+
+  /// The same for numbers that no descriptor has announced: of a thinned stream they were not
+  /// lost (W341).
+  void skip_gap(std::uint64_t end, bool by_reader) noexcept {
+    if (jumps_expected_ && end != tracker_.next()) [[unlikely]] {
+      counters_.rate_skips += end - tracker_.next();
+      tracker_.advance(end - 1);
+      return;
+    }
+    skip_until(end, by_reader);
   }
 
   /// Makes `descriptor` the candidate; everything before it has been accounted for.
@@ -426,7 +459,7 @@ class FrameReceiver {
       return 0;
     }
     skip_until(candidate_.seq + 1, skim_ == Skim::kLatest);
-    skip_until(descriptor.seq, skim_ == Skim::kLatest && options_.recover_gaps);
+    skip_gap(descriptor.seq, skim_ == Skim::kLatest && options_.recover_gaps);
     candidate_ = descriptor;
     return 0;
   }
@@ -498,7 +531,35 @@ class FrameReceiver {
   /// Reads one number that tracking has advanced over.
   template <class Sink>
   bool read(std::uint64_t seq, const Descriptor* descriptor, Missed missed, Sink&& sink) noexcept {
+    if (gate_.is_active()) [[unlikely]] {
+      return read_gated(seq, descriptor, missed, sink);
+    }
     return reader_.read(seq, descriptor, missed, counters_, sink);
+  }
+
+  /// W267, W338: the gate stands before the slot where the descriptor bears a time, else behind it.
+  template <class Sink>
+  bool read_gated(std::uint64_t seq, const Descriptor* descriptor, Missed missed,
+                  Sink&& sink) noexcept {
+    using registration::FrameTime;
+    if (descriptor != nullptr && descriptor->timestamp_ns != layout::kTimestampNone) {
+      if (!gate_.accepts(FrameTime::of_descriptor(descriptor->timestamp_ns))) {
+        ++counters_.drops_rate_limited;
+        return false;
+      }
+      return reader_.read(seq, descriptor, missed, counters_, sink);
+    }
+    bool refused = false;
+    const bool whole =
+        reader_.read(seq, descriptor, missed, counters_, [&](const Frame<Atom>& frame) {
+          refused = !gate_.accepts(FrameTime::of_slot(frame.timestamp_ns, arrival_));
+          return refused ? Use::kKept : sink(frame);
+        });
+    if (refused) {
+      --counters_.frames_ok;  // was counted before the sink looked at it
+      ++counters_.drops_rate_limited;
+    }
+    return whole && !refused;
   }
 
   /// The gap that the candidate descriptor has shown and that is being read from the ring.
@@ -506,6 +567,7 @@ class FrameReceiver {
     bool open = false;
     std::uint64_t missing = 0;
     std::uint64_t recovered = 0;
+    std::uint64_t limited_before = 0;  ///< drops_rate_limited when it was seen
   };
 
   /// Of the newest epoch that was heard of while nothing was mapped: the first descriptor.
@@ -523,6 +585,9 @@ class FrameReceiver {
   Skim skim_ = Skim::kOff;
   Gap gap_;
   bool latest_wanted_ = false;
+  bool jumps_expected_ = false;
+  registration::RateGate gate_;
+  Nanos arrival_{};
   Descriptor candidate_;
   std::optional<UnmapCause> unmap_;
   Early early_;
