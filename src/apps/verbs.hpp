@@ -37,6 +37,7 @@ void add_gc(CLI::App& tp, Action& action);
 void add_hz(CLI::App& tp, Action& action);
 void add_info(CLI::App& tp, Action& action);
 void add_leases(CLI::App& tp, Action& action);
+void add_listen(CLI::App& tp, Action& action);
 void add_ls(CLI::App& tp, Action& action);
 void add_pub(CLI::App& tp, Action& action);
 void add_revoke(CLI::App& tp, Action& action);

@@ -32,36 +32,12 @@ constexpr bool kIsList<layout::ListView<E>> = true;
 
 // -- Hex -----------------------------------------------------------------------------------------
 
-std::string to_hex(std::span<const std::byte> bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string hex;
-  hex.reserve(2 * bytes.size());
-  for (const std::byte byte : bytes) {
-    hex += kDigits[std::to_integer<unsigned>(byte) >> 4U];
-    hex += kDigits[std::to_integer<unsigned>(byte) & 15U];
-  }
-  return hex;
-}
-
 int hex_digit(char c) noexcept {
   if (c >= '0' && c <= '9') {
     return c - '0';
   }
   const char lower = static_cast<char>(c | 0x20);
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-/// Precondition: `out` has half as many bytes as `hex` has digits. Spaces are not skipped.
-[[nodiscard]] Status from_hex(std::string_view hex, std::span<std::byte> out) {
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const int high = hex_digit(hex[2 * i]);
-    const int low = hex_digit(hex[2 * i + 1]);
-    if (high < 0 || low < 0) {
-      return fail(Errc::kInvalidArgument, "hex digit at", 2 * i);
-    }
-    out[i] = static_cast<std::byte>(high * 16 + low);
-  }
-  return hex.size() % 2 == 0 ? Status{} : fail(Errc::kInvalidArgument, "hex digits", hex.size());
 }
 
 // -- To JSON -------------------------------------------------------------------------------------
@@ -205,9 +181,14 @@ class Builder {
     if (hex == nullptr) {
       return fail(Errc::kInvalidArgument, name);
     }
-    const std::span<std::byte> bytes = allocate<std::byte>(hex->size() / 2);
+    const Result<std::vector<std::byte>> read = bytes_of_hex(*hex);
+    if (!read) {
+      return fail(read.error());
+    }
+    const std::span<std::byte> bytes = allocate<std::byte>(read->size());
+    std::copy(read->begin(), read->end(), bytes.begin());
     to = layout::Bytes(bytes.data(), bytes.size());
-    return from_hex(*hex, bytes);
+    return {};
   }
 
   template <class T, std::size_t N>
@@ -272,16 +253,39 @@ template <class M>
 
 }  // namespace
 
-Result<std::string> message_hex_to_json(std::string_view hex) {
-  std::vector<std::byte> bytes(hex.size() / 2);
-  if (Status status = from_hex(hex, bytes); !status) {
-    return fail(status.error());
+std::string to_hex(std::span<const std::byte> bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string hex;
+  hex.reserve(2 * bytes.size());
+  for (const std::byte byte : bytes) {
+    hex += kDigits[std::to_integer<unsigned>(byte) >> 4U];
+    hex += kDigits[std::to_integer<unsigned>(byte) & 15U];
   }
+  return hex;
+}
+
+Result<std::vector<std::byte>> bytes_of_hex(std::string_view hex) {
+  std::vector<std::byte> bytes(hex.size() / 2);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const int high = hex_digit(hex[2 * i]);
+    const int low = hex_digit(hex[2 * i + 1]);
+    if (high < 0 || low < 0) {
+      return fail(Errc::kInvalidArgument, "hex digit at", 2 * i);
+    }
+    bytes[i] = static_cast<std::byte>(high * 16 + low);
+  }
+  if (hex.size() % 2 != 0) {
+    return fail(Errc::kInvalidArgument, "hex digits", hex.size());
+  }
+  return bytes;
+}
+
+Result<Json> message_to_json(std::span<const std::byte> bytes) {
   const auto header = codec::peek_header(bytes);
   if (!header) {
     return fail(header.error());
   }
-  Result<std::string> result =
+  Result<Json> result =
       fail(Errc::kUnknownTemplate, "schemaId, templateId", header->schema_id, header->template_id);
   codec::Scratch scratch;
   codec::visit_all_types([&]<class M>(std::type_identity<M>) {
@@ -289,20 +293,28 @@ Result<std::string> message_hex_to_json(std::string_view hex) {
       return false;
     }
     if (const auto message = codec::decode<M>(bytes, scratch); message) {
-      const Json json = {{"v", 1},
-                         {"schema_id", header->schema_id},
-                         {"template_id", header->template_id},
-                         {"message", M::kType.name},
-                         {"block_length", header->block_length},
-                         {"version", header->version},
-                         {"fields", fields_to_json(*message)}};
-      result = json.dump();
+      result = Json{{"v", 1},
+                    {"schema_id", header->schema_id},
+                    {"template_id", header->template_id},
+                    {"message", M::kType.name},
+                    {"block_length", header->block_length},
+                    {"version", header->version},
+                    {"fields", fields_to_json(*message)}};
     } else {
       result = fail(message.error());
     }
     return true;
   });
   return result;
+}
+
+Result<std::string> message_hex_to_json(std::string_view hex) {
+  const Result<std::vector<std::byte>> bytes = bytes_of_hex(hex);
+  if (!bytes) {
+    return fail(bytes.error());
+  }
+  const Result<Json> json = message_to_json(*bytes);
+  return json ? Result<std::string>(json->dump()) : fail(json.error());
 }
 
 Result<std::string> message_json_to_hex(std::string_view json) {

@@ -7,12 +7,23 @@
 // data is {"hex": "…"}. A text that is not UTF-8 is written like binary data, so nothing is lost.
 #pragma once
 
+#include <cstddef>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tensorpool/types/error.hpp"
 
 namespace tensorpool::inline v0::apps {
+
+/// Decodes one message.
+[[nodiscard]] Result<nlohmann::ordered_json> message_to_json(std::span<const std::byte> bytes);
+
+/// Lower case digits, and back: spaces are not skipped.
+[[nodiscard]] std::string to_hex(std::span<const std::byte> bytes);
+[[nodiscard]] Result<std::vector<std::byte>> bytes_of_hex(std::string_view hex);
 
 /// Decodes one message, given as hex digits, to one line of JSON.
 [[nodiscard]] Result<std::string> message_hex_to_json(std::string_view hex);
