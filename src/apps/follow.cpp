@@ -12,6 +12,7 @@
 #include "apps/inspect.hpp"
 #include "apps/options.hpp"
 #include "apps/text.hpp"
+#include "apps/wait_text.hpp"
 #include "core/naming/stream_names.hpp"
 #include "core/region/uri.hpp"
 #include "os/clock.hpp"
@@ -46,6 +47,18 @@ void add_follow_options(CLI::App& verb, FollowOptions& options) {
   verb.add_option("NAME", options.stream, "Name of the stream, or its number")->required();
   verb.add_flag("--direct", options.direct,
                 "Follow the ring in shared memory itself, without descriptors");
+  verb.add_option_function<std::string>(
+          "--wait",
+          [&options](const std::string& text) {
+            const Result<WaitStrategy> wait = parse_wait(text);
+            if (!wait) {
+              throw CLI::ValidationError("--wait", std::string(wait.error().subject_view()));
+            }
+            options.wait = *wait;
+          },
+          "How to wait for frames: spin, yield, backoff, park, hybrid or hybrid:US, which spins "
+          "for US microseconds before it sleeps [park]")
+      ->type_name("MODE");
 }
 
 void add_follow_places(CLI::App& verb, FollowOptions& options) {
@@ -168,6 +181,7 @@ Result<Follower> Follower::create(const FollowOptions& options, const std::atomi
       .stream_id = stream->stream_id,
       .name = stream->name,
       .max_outstanding_seq_gap = 0,  // a resync gives up frames that the ring still holds
+      .wait = options.wait,
       .descriptor_stream_id = options.descriptor_stream_id.value_or(usual_id)};
   std::optional<Consumer> presence;
   if (options.direct) {

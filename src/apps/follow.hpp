@@ -16,6 +16,7 @@
 #include "apps/stream_lookup.hpp"
 #include "tensorpool/client.hpp"
 #include "tensorpool/consumer.hpp"
+#include "tensorpool/types/wait.hpp"
 
 namespace CLI {
 class App;
@@ -26,6 +27,7 @@ namespace tensorpool::inline v0::apps {
 struct FollowOptions {
   std::string stream;
   bool direct = false;
+  WaitStrategy wait = {.kind = WaitKind::kPark};
   std::optional<std::int32_t> descriptor_stream_id;
   double timeout_s = 0;  ///< 0: as long as it takes
   std::string shm_dir = "/dev/shm";
@@ -33,7 +35,7 @@ struct FollowOptions {
   Deployment deployment = Deployment::kWhatIsThere;
 };
 
-/// Puts NAME and --direct on the command line.
+/// Puts NAME, --direct and --wait on the command line.
 void add_follow_options(CLI::App& verb, FollowOptions& options);
 /// Puts --timeout and where to find what behind the options of the verb itself.
 void add_follow_places(CLI::App& verb, FollowOptions& options);
@@ -80,6 +82,9 @@ class Follower {
   /// The next frame, or the newest, of those published since the follower came. The view is valid
   /// until the next call.
   [[nodiscard]] std::optional<FrameView> next(bool latest = false);
+
+  /// Waits for a frame, as the options say how; see Consumer::wait.
+  [[nodiscard]] bool wait(Nanos timeout) noexcept { return consumer_.wait(timeout); }
 
   /// Losses are those since the first frame that `next` gave. A subscription begins with
   /// descriptors left over from the subscriber before it; then they, and all that was published in

@@ -1,4 +1,5 @@
-// tp doctor: looks over a host, and says what to type.
+// tp doctor: looks over a host, and says what to type. tp doctor wake: measures how consumers best
+// wait here.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -9,14 +10,18 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "apps/console.hpp"
 #include "apps/doctor/announcers.hpp"
 #include "apps/doctor/diagnose.hpp"
+#include "apps/doctor/wake.hpp"
 #include "apps/inspect.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
+#include "apps/stop.hpp"
+#include "apps/table.hpp"
 #include "apps/text.hpp"
 #include "apps/verbs.hpp"
 #include "core/region/directories.hpp"
@@ -121,6 +126,76 @@ ExitCode run_doctor(const DoctorOptions& options) {
   return worst == Severity::kError ? ExitCode::kFailed : ExitCode::kFine;
 }
 
+struct WakeOptions {
+  double seconds = doctor::WakePlan().seconds;
+  double rate_hz = doctor::WakePlan().rate_hz;
+  bool json = false;
+};
+
+[[nodiscard]] const char* mode_of(const doctor::WakeFigures& figures) noexcept {
+  return figures.is_baseline                        ? ""
+         : figures.mode == FollowMode::kDescriptors ? "descriptors"
+                                                    : "direct";
+}
+
+[[nodiscard]] nlohmann::ordered_json to_json(const doctor::WakeFigures& figures) {
+  return {{"v", 1},
+          {"wait", figures.way},
+          {"mode", mode_of(figures)},
+          {"frames", figures.frames},
+          {"latency_p50_ns", figures.p50.count()},
+          {"latency_p99_ns", figures.p99.count()},
+          {"cpu", figures.cpu}};
+}
+
+ExitCode run_wake(const WakeOptions& options) {
+  Console console("doctor wake");
+  const std::atomic<bool>& stop = catch_stop_signals();
+  console.note(fmt::format("measuring each way of waiting for {} s at {} Hz", options.seconds,
+                           options.rate_hz));
+  const Result<std::vector<doctor::WakeFigures>> measured =
+      doctor::measure_waking({.seconds = options.seconds, .rate_hz = options.rate_hz}, stop);
+  if (!measured) {
+    if (measured.error().code != Errc::kClosed) {  // stopped: nothing to say
+      console.error(measured.error());
+    }
+    return ExitCode::kFailed;
+  }
+  if (options.json) {
+    for (const doctor::WakeFigures& figures : *measured) {
+      static_cast<void>(put_json(to_json(figures)));
+    }
+    return ExitCode::kFine;
+  }
+  Table table({{.title = "wait"},
+               {.title = "by"},
+               {.title = "p50", .align = Table::Align::kRight},
+               {.title = "p99", .align = Table::Align::kRight},
+               {.title = "cpu", .align = Table::Align::kRight}});
+  for (const doctor::WakeFigures& figures : *measured) {
+    table.add({figures.way, mode_of(figures), duration_text(figures.p50),
+               duration_text(figures.p99), fmt::format("{:.1f} %", figures.cpu * 100)});
+  }
+  bool goes_on = put_line(table.text());
+  for (const std::string& line :
+       doctor::recommend_waiting(*measured, std::thread::hardware_concurrency())) {
+    goes_on = goes_on && put_line(line);
+  }
+  return ExitCode::kFine;
+}
+
+void add_wake(CLI::App& doctor_verb, Action& action) {
+  CLI::App& word = *doctor_verb.add_subcommand(
+      "wake", "Measure how soon a waiting consumer has a frame, and what waiting costs");
+  const auto options = std::make_shared<WakeOptions>();
+  word.add_option("--seconds", options->seconds, "Length of each of the measurements [1]")
+      ->check(CLI::Range(0.05, 60.0, "SECONDS"));
+  word.add_option("--rate", options->rate_hz, "Frames in a second [1000]")
+      ->check(CLI::Range(1.0, 100'000.0, "HZ"));
+  word.add_flag("--json", options->json, "Print a line of JSON for each way of waiting");
+  word.callback([options, &action] { action = [options] { return run_wake(*options); }; });
+}
+
 }  // namespace
 
 void add_doctor(CLI::App& tp, Action& action) {
@@ -133,9 +208,15 @@ void add_doctor(CLI::App& tp, Action& action) {
   verb.footer(R"(Examples:
   tp doctor
   tp doctor --json | jq -r 'select(.severity != "fine") | .fix'
+  tp doctor wake                 spin, yield, backoff, park or hybrid: figures of this host
 
 Reads only; needs no privileges, no driver and no stream. Exits with 1 when streams cannot work.)");
-  verb.callback([options, &action] { action = [options] { return run_doctor(*options); }; });
+  add_wake(verb, action);
+  verb.callback([options, &action, &verb] {
+    if (!verb.got_subcommand("wake")) {  // whose own callback came first
+      action = [options] { return run_doctor(*options); };
+    }
+  });
 }
 
 }  // namespace tensorpool::inline v0::apps

@@ -12,7 +12,6 @@
 #include <string>
 
 #include "agents/histogram.hpp"
-#include "agents/idle.hpp"
 #include "apps/console.hpp"
 #include "apps/counters.hpp"
 #include "apps/follow.hpp"
@@ -29,6 +28,8 @@ namespace {
 using agents::Histogram;
 
 constexpr Nanos kWindow = std::chrono::seconds(1);
+/// Between looks at the clock and at the signals.
+constexpr Nanos kWaitMax = std::chrono::milliseconds(20);
 
 struct HzOptions {
   FollowOptions follow;
@@ -115,7 +116,6 @@ class Meter {
         live_(console.is_terminal() && ::isatty(STDOUT_FILENO) == 1 && !options.json) {}
 
   [[nodiscard]] ExitCode run() {
-    agents::Idle idle({.spins = 200, .park_max = std::chrono::microseconds(200)});
     const Nanos start = clock_.mono();
     window_.reset(start);
     heard_ = start;
@@ -133,7 +133,9 @@ class Meter {
            now - heard_ >= from_seconds(options_.follow.timeout_s))) {
         break;
       }
-      idle.idle(frame ? 1 : 0);
+      if (!frame) {
+        static_cast<void>(follower_.wait(kWaitMax));
+      }
     }
     console_.end_live();
     summarise();

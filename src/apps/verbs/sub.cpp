@@ -14,7 +14,6 @@
 #include <string>
 #include <vector>
 
-#include "agents/idle.hpp"
 #include "apps/console.hpp"
 #include "apps/counters.hpp"
 #include "apps/files/open.hpp"
@@ -80,7 +79,6 @@ class Subscription {
 
  private:
   void receive_all() {
-    agents::Idle idle({.spins = 200});
     heard_ = clock_.mono();
     while (!end_) {
       if (stop_.load(std::memory_order_relaxed)) {
@@ -102,7 +100,9 @@ class Subscription {
                          .lost = frames_lost(follower_.counters()),
                          .at = now});
       }
-      idle.idle(frame ? 1 : 0);
+      if (!frame) {
+        static_cast<void>(follower_.wait(kReportPeriod / 4));
+      }
     }
   }
 
