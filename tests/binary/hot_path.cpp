@@ -2,6 +2,7 @@
 // they need from outside.
 #include "core/consumer/frame_receiver.hpp"
 #include "core/producer/frame_writer.hpp"
+#include "core/wake/wake_protocol.hpp"
 
 namespace tensorpool::binary {
 
@@ -25,6 +26,10 @@ bool abort(Writer& writer, const core::producer::OpenClaim& claim) noexcept {
   return writer.abort(claim);
 }
 
+bool somebody_sleeps(std::uint64_t& armed) noexcept {
+  return core::wake::somebody_sleeps<Atom>(armed);
+}
+
 int on_descriptor(Receiver& receiver, const core::consumer::Descriptor& descriptor,
                   Sink sink) noexcept {
   return receiver.on_descriptor(descriptor, false, sink);
@@ -43,6 +48,9 @@ void start_at_end(Receiver& receiver) noexcept {
 }
 bool frame_in_ring(const Receiver& receiver) noexcept {
   return receiver.frame_in_ring();
+}
+bool ring_goes_on(const Receiver& receiver) noexcept {
+  return receiver.ring_goes_on();
 }
 bool still_valid(const core::consumer::Frame<Atom>& frame) noexcept {
   return core::ring::unchanged_after_use<Atom>(*frame.commit, frame.seq);

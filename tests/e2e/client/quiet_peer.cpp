@@ -13,6 +13,8 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdlib>
+#include <filesystem>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -80,9 +82,13 @@ class DataPath {
   [[nodiscard]] bool is_attached() {
     return producer_.wait_attached(std::chrono::seconds(30)).has_value();
   }
-  [[nodiscard]] bool is_joined() {
+  /// The producer has the words to wake sleepers by, too.
+  [[nodiscard]] bool is_joined(const std::string& aeron_dir) {
     read();
     return producer_.has_subscribers() &&
+           std::filesystem::exists(aeron_dir + "/tensorpool-wake-" +
+                                   std::to_string(producer_.stream_id()) + "-" +
+                                   std::to_string(producer_.epoch())) &&
            std::ranges::all_of(std::array{&polled_, &next_, &latest_, &direct_},
                                [&](const Consumer* c) { return c->epoch() == producer_.epoch(); });
   }
@@ -117,6 +123,7 @@ class DataPath {
   }
   void read() {
     PeerPayload copy;
+    static_cast<void>(polled_.wait(Nanos(0)) && direct_.wait(Nanos(0)));
     const auto use = [&](const FrameView& view) {
       static_cast<void>(view.copy_to(std::as_writable_bytes(std::span(copy))));
     };
@@ -175,7 +182,7 @@ int run(const ClientOptions& options, const char* base_dir) {
   if (!path.is_attached()) {
     return 1;
   }
-  while (!path.is_joined()) {
+  while (!path.is_joined(options.aeron_dir)) {
     std::this_thread::yield();
   }
   path.handle_frames(kFirstLap);
