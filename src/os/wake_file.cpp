@@ -59,14 +59,14 @@ void sweep(Syscalls& calls, const UniqueFd& directory) {
   }
 }
 
-/// As many people may write the words as may write the media driver's own file.
-[[nodiscard]] Result<mode_t> mode_of_media_driver(Syscalls& calls, const UniqueFd& directory,
-                                                  const std::string& path) {
+/// Who may do what with the media driver's own file: the same may do so with the words.
+[[nodiscard]] Result<struct stat> media_driver_file(Syscalls& calls, const UniqueFd& directory,
+                                                    const std::string& path) {
   struct stat found {};
   if (calls.lstatat(directory.get(), "cnc.dat", found) != 0) {
     return fail_with_errno(errno == ENOENT ? Errc::kNotFound : Errc::kOsFailure, path);
   }
-  return found.st_mode & 0666U;
+  return found;
 }
 
 [[nodiscard]] Result<Mapping> map_words(Syscalls& calls, const UniqueFd& file) {
@@ -74,10 +74,13 @@ void sweep(Syscalls& calls, const UniqueFd& directory) {
                          {.bytes = kFileBytes, .access = Access::kReadWrite, .populate = true});
 }
 
-/// Makes the file complete but for its magic number.
-[[nodiscard]] Status furnish(Syscalls& calls, const UniqueFd& file, mode_t mode,
+/// Gives the file its access and its length. Where it cannot have the group of `model`, no group
+/// may do anything with it.
+[[nodiscard]] Status furnish(Syscalls& calls, const UniqueFd& file, const struct stat& model,
                              const std::string& path) {
-  if (calls.fchmod(file.get(), mode) != 0 ||
+  constexpr uid_t kSameUser = static_cast<uid_t>(-1);
+  const bool has_group = calls.fchown(file.get(), kSameUser, model.st_gid) == 0;
+  if (calls.fchmod(file.get(), model.st_mode & (has_group ? 0666U : 0606U)) != 0 ||
       calls.fallocate(file.get(), 0, static_cast<off_t>(kFileBytes)) != 0) {
     return fail_with_errno(Errc::kOsFailure, path);
   }
@@ -96,9 +99,9 @@ Result<WakeFile> WakeFile::create(Syscalls& calls, const Name& name) {
   if (!directory) {
     return fail(directory.error());
   }
-  const Result<mode_t> mode = mode_of_media_driver(calls, *directory, name.directory);
-  if (!mode) {
-    return fail(mode.error());
+  const Result<struct stat> model = media_driver_file(calls, *directory, name.directory);
+  if (!model) {
+    return fail(model.error());
   }
   sweep(calls, *directory);
   const std::string file = file_name(name);
@@ -113,7 +116,7 @@ Result<WakeFile> WakeFile::create(Syscalls& calls, const Name& name) {
       calls.unlinkat(directory->get(), file.c_str(), 0);
       continue;  // swept by another one
     }
-    Status furnished = furnish(calls, made, *mode, path);
+    Status furnished = furnish(calls, made, *model, path);
     Result<Mapping> mapping =
         furnished ? map_words(calls, made) : Result<Mapping>(fail(furnished.error()));
     if (!mapping) {

@@ -2,9 +2,9 @@
 // (layout/wake_words): made by the producer, mapped by both. Decision: docs/adr/0030.
 //
 // It lies in the directory of the media driver that both have joined, under a name made of stream
-// and epoch. Whoever may use that media driver may write the words: its mode is that of `cnc.dat`
-// there. Its maker keeps it locked as long as it lives, so that a file whose maker was killed is
-// known, and removed by the next producer that makes one there.
+// and epoch. Whoever may use that media driver may write the words: mode and group are those of
+// `cnc.dat` there. Its maker keeps it locked as long as it lives, so that a file whose maker was
+// killed is known, and removed by the next producer that makes one there.
 //
 // Thread contract: create, open and is_linked on one thread at a time; `words` is shared memory.
 #pragma once
