@@ -6,7 +6,6 @@
 #include <string>
 #include <string_view>
 #include <tensorpool/tensorpool.hpp>
-#include <thread>
 
 namespace tp = tensorpool;
 
@@ -42,6 +41,7 @@ int main(int argc, char** argv) {
   auto consumer = client->create_consumer(
       {.name = "cam1",
        .mode = direct ? tp::FollowMode::kDirect : tp::FollowMode::kDescriptors,
+       .wait = {.kind = tp::WaitKind::kPark},
        .descriptor_stream_id = 0,
        .on_event = tell});
   if (!consumer) {
@@ -62,8 +62,8 @@ int main(int argc, char** argv) {
     }
   };
   while (whole < frames) {
-    if (consumer->poll(on_frame).frames == 0) {
-      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    if (consumer->wait(std::chrono::seconds(1))) {
+      consumer->poll(on_frame);
     }
   }
 
