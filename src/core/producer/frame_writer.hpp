@@ -133,6 +133,33 @@ class FrameWriter {
     return PublishStatus::kPublished;
   }
 
+  /// Stores the whole header of an open claim before its payload is there (W369), for readers that
+  /// have agreed to look at the beginning of such frames. Length and shape are then those of the
+  /// commit; anything else is refused there with kInvalidParams. May be repeated with the same.
+  [[nodiscard]] CommitStatus store_header_early(const OpenClaim& claim, const TensorInfo& info,
+                                                std::size_t values_bytes,
+                                                std::uint64_t timestamp_ns) noexcept {
+    if (!is_open(claim)) {
+      return CommitStatus::kStaleClaim;
+    }
+    const std::uint32_t index = memory_->index_of(claim.seq);
+    if (values_bytes > claim.payload.size() || !prepare(info, timestamp_ns) ||
+        !keeps_early_header(index, values_bytes)) {
+      ++counters_.invalid_params;
+      return CommitStatus::kInvalidParams;
+    }
+    store_header(index, memory_->pools[claim.pool_index], static_cast<std::uint32_t>(values_bytes),
+                 timestamp_ns);
+    slots_[index].early = true;
+    return CommitStatus::kCommitted;
+  }
+
+  /// To be called before a message tells of bytes of an open claim (W369): what was streamed is
+  /// ordered before it. Ordinary stores are, by the release with which messages are sent.
+  static void release_prefix(const OpenClaim& claim) noexcept {
+    ring::end_payload<Atom>(stores_of(claim.fill));
+  }
+
   /// Commits the oldest open claim (W181, W185). With kCommitted, its descriptor is to be sent.
   [[nodiscard]] CommitStatus commit(const OpenClaim& claim, const TensorInfo& info,
                                     std::size_t values_bytes, std::uint64_t timestamp_ns) noexcept {
@@ -142,11 +169,12 @@ class FrameWriter {
     if (claim.seq != oldest_open_) [[unlikely]] {
       return CommitStatus::kCommitOutOfOrder;
     }
-    if (values_bytes > claim.payload.size() || !prepare(info, timestamp_ns)) [[unlikely]] {
+    const std::uint32_t index = memory_->index_of(claim.seq);
+    if (values_bytes > claim.payload.size() || !prepare(info, timestamp_ns) ||
+        !keeps_early_header(index, values_bytes)) [[unlikely]] {
       ++counters_.invalid_params;
       return CommitStatus::kInvalidParams;
     }
-    const std::uint32_t index = memory_->index_of(claim.seq);
     finish(memory_->slot(index), claim.seq, index, memory_->pools[claim.pool_index],
            static_cast<std::uint32_t>(values_bytes), timestamp_ns, stores_of(claim.fill));
     close(index);
@@ -200,7 +228,23 @@ class FrameWriter {
   struct SlotState {
     std::uint32_t template_id = 0;  ///< of the words in the slot; 0 = not written by this process
     bool open = false;
+    bool early = false;  ///< the header of the open claim was stored (W369)
   };
+
+  /// Whether the early header of slot `index`, if it has one, tells of this length and of the shape
+  /// that `prepare` was called with. The slot itself remembers them: nobody else writes it.
+  [[nodiscard]] bool keeps_early_header(std::uint32_t index,
+                                        std::size_t values_bytes) const noexcept {
+    return !slots_[index].early || equals_early_header(memory_->slot(index), values_bytes);
+  }
+  [[nodiscard]] bool equals_early_header(const typename Atom::Word* slot,
+                                         std::size_t values_bytes) const noexcept {
+    bool equal = static_cast<std::uint32_t>(ring::load_header_word<Atom>(slot[1])) == values_bytes;
+    for (std::size_t k = layout::kSlotTensorFirstWord; k < layout::kSlotTensorEndWord; ++k) {
+      equal = equal && ring::load_header_word<Atom>(slot[k]) == template_words_[k];
+    }
+    return equal;
+  }
 
   [[nodiscard]] static constexpr ring::Stores stores_of(FillWith fill) noexcept {
     return fill == FillWith::kOrdinaryStores ? ring::Stores::kOrdered : ring::Stores::kStreaming;
@@ -267,6 +311,20 @@ class FrameWriter {
               const ring::PoolMemory& pool, std::uint32_t values_bytes, std::uint64_t timestamp_ns,
               ring::Stores stores) noexcept {
     ring::end_payload<Atom>(stores);
+    store_header(index, pool, values_bytes, timestamp_ns);
+    TP_KILLPOINT("producer.frame.header");
+    ring::commit_write<Atom>(*slot, seq);
+    TP_KILLPOINT("producer.frame.committed");
+    last_timestamp_ns_ = timestamp_ns;
+    committed_seq_ = seq;
+    ++counters_.frames_published;
+  }
+
+  /// Writer step 3 (W156): the words that change, and those of another description than the slot
+  /// has.
+  void store_header(std::uint32_t index, const ring::PoolMemory& pool, std::uint32_t values_bytes,
+                    std::uint64_t timestamp_ns) noexcept {
+    auto* const slot = memory_->slot(index);
     ring::encode_frame_words({.values_len_bytes = values_bytes,
                               .payload_slot = index,
                               .pool_id = pool.pool_id,
@@ -282,12 +340,6 @@ class FrameWriter {
                   state.template_id == 0 ? layout::kSlotWords : layout::kSlotTensorEndWord);
       state.template_id = template_id_;
     }
-    TP_KILLPOINT("producer.frame.header");
-    ring::commit_write<Atom>(*slot, seq);
-    TP_KILLPOINT("producer.frame.committed");
-    last_timestamp_ns_ = timestamp_ns;
-    committed_seq_ = seq;
-    ++counters_.frames_published;
   }
 
   void store_words(typename Atom::Word* slot, std::size_t first, std::size_t end) noexcept {
@@ -304,6 +356,7 @@ class FrameWriter {
   /// Ends the claim of slot `index` and moves the window past everything that is done.
   void close(std::uint32_t index) noexcept {
     slots_[index].open = false;
+    slots_[index].early = false;
     while (oldest_open_ != next_seq_ && !slots_[memory_->index_of(oldest_open_)].open) {
       ++oldest_open_;
     }
