@@ -60,6 +60,7 @@ TEST_F(TpCommand, exits_with_2_when_it_is_used_wrongly) {
                               {"pub", "cam1", "--sim", "no-such-one"},
                               {"pub", "cam1", "--sim", "ramp", "--slots", "12"},
                               {"sub", "cam1", "--no-such-option"},
+                              {"sub", "cam1", "--wait", "hybrid:x"},
                               {"sub", "cam1", "--json", "--to", "-"},
                               {"codec", "sideways"}}) {
     const auto sut = start(wrong);
@@ -249,6 +250,28 @@ TEST_F(TpCommand, exits_with_3_when_frames_were_lost_that_were_required) {
   sut->send(SIGINT);
   EXPECT_EQ(sut->wait(), 3);
   EXPECT_THAT(sut->err(), HasSubstr("overwritten before"));
+}
+
+TEST_F(TpCommand, waits_for_frames_in_every_way) {
+  const auto pub = ramp("cam1");
+  for (const char* const way : {"spin", "yield", "backoff", "park", "hybrid", "hybrid:5"}) {
+    const auto sut = start({"sub", "cam1", "--wait", way, "--count", "200", "--json"});
+    EXPECT_EQ(sut->wait(), 0) << way;
+    const bool sleeps = std::string_view(way) == "park";
+    EXPECT_TRUE(!sleeps || last_json(*sut)["counters"]["sleeps"] > 0) << way;
+  }
+}
+
+TEST_F(TpCommand, measures_how_consumers_best_wait) {
+  const auto sut = start({"doctor", "wake", "--seconds", "0.05", "--json"});
+  EXPECT_EQ(sut->wait(), 0);
+  const auto lines = json_lines(sut->out());
+  ASSERT_EQ(lines.size(), 11U) << "a futex, and five ways in two modes";
+  EXPECT_EQ(lines[0]["wait"], "futex");
+  for (const nlohmann::json& line : lines) {
+    EXPECT_GT(line["frames"], 0) << line;
+    EXPECT_GT(line["latency_p50_ns"], 0) << line;
+  }
 }
 
 TEST_F(TpCommand, measures_a_stream) {
