@@ -39,6 +39,7 @@ void add_info(CLI::App& tp, Action& action);
 void add_leases(CLI::App& tp, Action& action);
 void add_listen(CLI::App& tp, Action& action);
 void add_ls(CLI::App& tp, Action& action);
+void add_meta(CLI::App& tp, Action& action);
 void add_pub(CLI::App& tp, Action& action);
 void add_revoke(CLI::App& tp, Action& action);
 void add_size(CLI::App& tp, Action& action);

@@ -16,12 +16,14 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "apps/console.hpp"
 #include "apps/counters.hpp"
 #include "apps/driver_link.hpp"
 #include "apps/files/open.hpp"
 #include "apps/geometry.hpp"
+#include "apps/metadata_text.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "apps/pacer.hpp"
@@ -64,6 +66,7 @@ struct PubOptions {
   double slack_s = 0.1;
   int cpu = -1;
   std::uint32_t number = 0;
+  std::vector<std::string> meta;
   bool wait = false;
   bool no_wait = false;
   double linger_s = 0.25;
@@ -208,6 +211,9 @@ class Publishing {
       return fail(producer.error());
     }
     producer_.emplace(std::move(*producer));
+    if (Status told = tell_metadata(); !told) {
+      return told;
+    }
     if (Status attached = await_lease(); !attached) {
       producer_.reset();  // it has published nothing: no summary
       return attached;
@@ -249,6 +255,19 @@ class Publishing {
   }
 
   /// Waits for the driver, and for the end of a lease that a killed publisher has left.
+  /// Nothing where nothing was given: frames then bear no version.
+  [[nodiscard]] Status tell_metadata() {
+    std::vector<Attribute> attributes;
+    for (const std::string& text : options_.meta) {
+      Result<Attribute> one = parse_attribute(text);
+      if (!one) {
+        return fail(one.error());
+      }
+      attributes.push_back(std::move(*one));
+    }
+    return attributes.empty() ? Status() : producer_->set_metadata(std::move(attributes));
+  }
+
   [[nodiscard]] Status await_lease() {
     const Nanos end = clock_.mono() + kAttachPatience;
     for (;;) {
@@ -536,6 +555,12 @@ void add_pub(CLI::App& tp, Action& action) {
                                     "Start when the first subscriber is there, as a file and "
                                     "standard input do unless with --loop");
   verb.add_flag("--no-wait", options->no_wait, "Start at once")->excludes(wait);
+  verb.add_option("--meta", options->meta,
+                  "An attribute of the stream, as often as needed: camera=left, 'exposure=250 us'")
+      ->check([](const std::string& text) {
+        return parse_attribute(text) ? std::string() : "KEY=VALUE, or 'KEY=NUMBER UNIT'";
+      })
+      ->type_name("KEY=VALUE");
   verb.add_option("--linger", options->linger_s,
                   "Seconds to stay after the last frame, while there are subscribers")
       ->check(seconds_range())

@@ -1,0 +1,256 @@
+// tp meta get, tp meta watch: what the producer of a stream tells about it.
+//
+// Listens only: maps nothing and takes no lease.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <deque>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <variant>
+
+#include "apps/console.hpp"
+#include "apps/follow.hpp"
+#include "apps/metadata_text.hpp"
+#include "apps/options.hpp"
+#include "apps/output.hpp"
+#include "apps/pacer.hpp"
+#include "apps/stop.hpp"
+#include "apps/stream_lookup.hpp"
+#include "apps/text.hpp"
+#include "apps/verbs.hpp"
+#include "os/clock.hpp"
+#include "tensorpool/client.hpp"
+
+namespace tensorpool::inline v0::apps {
+namespace {
+
+constexpr Nanos kLookAgain = std::chrono::milliseconds(10);
+
+struct MetaOptions {
+  FollowOptions follow;
+  std::string key;
+  std::string blob_dir;
+  std::uint64_t count = 0;  // 0: until it is stopped
+  bool json = false;
+  bool watch = false;
+};
+
+/// What has been heard and not been printed.
+class News {
+ public:
+  using Item = std::variant<MetadataSet, MetadataBlob>;
+
+  void add(Item item) {
+    const std::lock_guard lock(mutex_);
+    items_.push_back(std::move(item));
+  }
+  [[nodiscard]] std::optional<Item> next() {
+    const std::lock_guard lock(mutex_);
+    if (items_.empty()) {
+      return std::nullopt;
+    }
+    Item first = std::move(items_.front());
+    items_.pop_front();
+    return first;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::deque<Item> items_;
+};
+
+[[nodiscard]] nlohmann::ordered_json set_json(const MetadataSet& set, const std::string& name) {
+  nlohmann::ordered_json json = {{"v", 1},
+                                 {"stream", name},
+                                 {"stream_id", set.stream_id},
+                                 {"epoch", set.epoch},
+                                 {"meta_version", set.version},
+                                 {"timestamp_ns", set.timestamp_ns},
+                                 {"attributes", nlohmann::ordered_json::object()}};
+  for (const Attribute& one : set.attributes) {
+    json["attributes"][one.key] = value_json(one);
+  }
+  return json;
+}
+
+[[nodiscard]] std::string set_text(const MetadataSet& set) {
+  std::size_t width = 0;
+  for (const Attribute& one : set.attributes) {
+    width = std::max(width, one.key.size());
+  }
+  std::string text = fmt::format("version {}, epoch {}", set.version, set.epoch);
+  for (const Attribute& one : set.attributes) {
+    text += fmt::format("\n  {:<{}}  {}", one.key, width, value_text(one));
+  }
+  return text;
+}
+
+class MetaPrinter {
+ public:
+  MetaPrinter(const MetaOptions& options, std::string name, Console& console)
+      : options_(options), name_(std::move(name)), console_(console) {}
+
+  /// False when the reader has gone.
+  [[nodiscard]] bool print(const MetadataSet& set) const {
+    if (options_.key.empty()) {
+      return options_.json ? put_json(set_json(set, name_)) : put_line(set_text(set));
+    }
+    const Attribute* const one = set.find(options_.key);
+    if (one == nullptr) {
+      return true;
+    }
+    return options_.json ? put_json(with_version(value_json(*one))) : put_line(value_text(*one));
+  }
+  [[nodiscard]] bool print(const MetadataBlob& blob) {
+    std::string file;
+    if (!options_.blob_dir.empty()) {
+      file =
+          fmt::format("{}/{}-{}-{}.blob", options_.blob_dir, blob.stream_id, blob.type, ++blobs_);
+      std::ofstream out(file, std::ios::binary);
+      out.write(reinterpret_cast<const char*>(blob.bytes.data()),
+                static_cast<std::streamsize>(blob.bytes.size()));
+      if (!out.flush()) {
+        console_.error(make_error(Errc::kOsFailure, file));
+      }
+    }
+    if (options_.json) {
+      return put_json({{"v", 1},
+                       {"stream", name_},
+                       {"stream_id", blob.stream_id},
+                       {"meta_version", blob.version},
+                       {"blob_type", blob.type},
+                       {"blob_bytes", blob.bytes.size()},
+                       {"file", file}});
+    }
+    return put_line(fmt::format("blob of type {}, version {}, {}{}", blob.type, blob.version,
+                                bytes_text(blob.bytes.size()), file.empty() ? "" : ": " + file));
+  }
+
+ private:
+  [[nodiscard]] static nlohmann::ordered_json with_version(const nlohmann::ordered_json& json) {
+    nlohmann::ordered_json all = {{"v", 1}};
+    all.update(json);
+    return all;
+  }
+
+  const MetaOptions& options_;
+  std::string name_;
+  Console& console_;
+  std::uint64_t blobs_ = 0;
+};
+
+/// Waits for the set, and prints it.
+[[nodiscard]] ExitCode get(const MetaOptions& options, const MetadataReader& reader,
+                           const std::atomic<bool>& stop, MetaPrinter& printer, Console& console) {
+  const os::SystemClock clock;
+  const Nanos end = clock.mono() + from_seconds(options.follow.timeout_s);
+  std::shared_ptr<const MetadataSet> set = reader.latest();
+  while (set == nullptr && !stop.load(std::memory_order_relaxed) && clock.mono() < end) {
+    sleep_for(kLookAgain);
+    set = reader.latest();
+  }
+  if (set == nullptr || (!options.key.empty() && set->find(options.key) == nullptr)) {
+    console.error(make_error(Errc::kNotFound, set == nullptr ? "metadata" : options.key));
+    return ExitCode::kFailed;
+  }
+  static_cast<void>(printer.print(*set));
+  return ExitCode::kFine;
+}
+
+/// Prints what comes until it is stopped, or has printed as much as was wanted.
+[[nodiscard]] ExitCode watch(const MetaOptions& options, News& news, const std::atomic<bool>& stop,
+                             MetaPrinter& printer) {
+  std::uint64_t printed = 0;
+  while (!stop.load(std::memory_order_relaxed) && (options.count == 0 || printed < options.count)) {
+    const std::optional<News::Item> item = news.next();
+    if (!item) {
+      sleep_for(kLookAgain);
+      continue;
+    }
+    ++printed;
+    if (!std::visit([&](const auto& heard) { return printer.print(heard); }, *item)) {
+      break;
+    }
+  }
+  return printed > 0 ? ExitCode::kFine : ExitCode::kFailed;
+}
+
+ExitCode run_meta(const MetaOptions& options) {
+  Console console("meta");
+  const std::atomic<bool>& stop = catch_stop_signals();
+  const Result<StreamRef> wanted = parse_stream_ref(options.follow.stream);
+  if (!wanted) {
+    console.error(wanted.error());
+    return ExitCode::kUsage;
+  }
+  Result<Follower::Found> found = Follower::find(*wanted, options.follow, stop, console);
+  if (!found) {
+    console.error(found.error());
+    return ExitCode::kFailed;
+  }
+  News news;
+  MetadataReaderOptions hear;
+  hear.stream_id = found->stream.stream_id;
+  if (options.watch) {
+    hear.on_metadata = [&news](const MetadataSet& set) { news.add(set); };
+    hear.on_blob = [&news](MetadataBlob blob) { news.add(std::move(blob)); };
+  }
+  const Result<MetadataReader> reader = found->client.create_metadata_reader(std::move(hear));
+  if (!reader) {
+    console.error(reader.error());
+    return ExitCode::kFailed;
+  }
+  MetaPrinter printer(options, found->stream.name, console);
+  return options.watch ? watch(options, news, stop, printer)
+                       : get(options, *reader, stop, printer, console);
+}
+
+}  // namespace
+
+void add_meta(CLI::App& tp, Action& action) {
+  CLI::App& verb = *tp.add_subcommand("meta", "What the producer of a stream tells about it");
+  verb.require_subcommand(1);
+  for (const bool watching : {false, true}) {
+    CLI::App& part =
+        *verb.add_subcommand(watching ? "watch" : "get",
+                             watching ? "Print each set and each blob as it comes"
+                                      : "Print the newest set of attributes, or one of them");
+    const auto options = std::make_shared<MetaOptions>();
+    options->watch = watching;
+    options->follow.timeout_s = watching ? 0 : 3;
+    part.add_option("NAME", options->follow.stream, "Name of the stream, or its number")
+        ->required();
+    part.add_option("KEY", options->key, "One attribute only");
+    if (watching) {
+      part.add_option("--blobs", options->blob_dir, "Directory that takes each blob as a file")
+          ->check(CLI::ExistingDirectory);
+      part.add_option("--count", options->count, "End after so many sets and blobs");
+    }
+    part.add_flag("--json", options->json, "Print lines of JSON");
+    part.add_option("--timeout", options->follow.timeout_s,
+                    watching ? "Seconds to wait for the stream; 0: as long as it takes"
+                             : "Seconds to wait for the stream, and for its metadata")
+        ->check(seconds_range())
+        ->capture_default_str();
+    add_aeron_dir(part, options->follow.aeron_dir);
+    part.footer(watching ? R"(Examples:
+  tp meta watch cam1 --json
+  tp meta watch cam1 exposure
+  tp meta watch cam1 --blobs /tmp
+
+Ends with Ctrl-C.)"
+                         : R"(Examples:
+  tp meta get cam1
+  tp meta get cam1 exposure
+
+`tp pub NAME --meta 'exposure=250 us'` gives a stream metadata.)");
+    part.callback([options, &action] { action = [options] { return run_meta(*options); }; });
+  }
+}
+
+}  // namespace tensorpool::inline v0::apps
