@@ -47,6 +47,10 @@ class Link {
     if (pending_) {
       return take_answer(now);
     }
+    if (arrived_ && (is_joined(*arrived_) || now >= use_at_)) {
+      adopt(std::move(arrived_));
+      return 1;
+    }
     renew_when_exhausted();
     if (!wanted_ || !client_.is_up() || now < retry_at_) {
       return 0;
@@ -64,9 +68,34 @@ class Link {
   /// Makes a new one at the next do_work and swaps it in; the present one serves until then.
   void renew() noexcept {
     pending_.reset();
+    arrived_.reset();
     wanted_ = true;
     retry_at_ = Nanos{};
   }
+
+  /// Goes over to another stream: the present object serves until one of that stream is there, a
+  /// subscription until it has joined a publication, or waited for one for `retry_pause`. When the
+  /// media driver refuses it stays; last_error() tells. A move that is under way is given up.
+  void move_to(const Channel& channel, std::int32_t stream_id) {
+    if (!left_) {
+      left_.emplace(options_);
+    }
+    options_.channel = channel;
+    options_.stream_id = stream_id;
+    last_error_.reset();
+    renew();
+  }
+  /// Gives up a move that is under way.
+  void stay() {
+    if (left_) {
+      options_ = std::move(*left_);
+      left_.reset();
+      pending_.reset();
+      arrived_.reset();
+      wanted_ = !is_up();
+    }
+  }
+  [[nodiscard]] bool is_moving() const noexcept { return left_.has_value(); }
 
   /// The one that is or will be current(); null while there is none.
   [[nodiscard]] T* newest() const noexcept { return handoff_.newest(); }
@@ -96,14 +125,29 @@ class Link {
       return 0;
     }
     pending_.reset();
-    if (answer) {
-      handoff_.offer(std::move(*answer));
-      ++generation_;
-      last_error_.reset();
-    } else {
+    if (!answer) {
       refused(answer.error(), now);
+    } else if (left_ && is_up()) {
+      arrived_ = std::move(*answer);
+      use_at_ = now + options_.retry_pause;
+    } else {
+      adopt(std::move(*answer));
     }
     return 1;
+  }
+
+  void adopt(std::unique_ptr<T> object) {
+    handoff_.offer(std::move(object));
+    ++generation_;
+    last_error_.reset();
+    left_.reset();
+  }
+
+  [[nodiscard]] static bool is_joined(const T& object) noexcept {
+    if constexpr (std::is_same_v<T, Subscription>) {
+      return object.image_count() != 0;
+    }
+    return true;
   }
 
   void renew_when_exhausted() noexcept {
@@ -114,15 +158,17 @@ class Link {
     }
   }
 
-  void refused(const Error& why, Nanos now) noexcept {
+  void refused(const Error& why, Nanos now) {
     last_error_ = why;
     wanted_ = true;
+    stay();
     retry_at_ = now + options_.retry_pause;
   }
 
   /// The connection is gone: let the data thread give back what belongs to it.
   void drop() {
     pending_.reset();
+    arrived_.reset();
     if (newest() != nullptr) {
       handoff_.offer(nullptr);
     }
@@ -131,6 +177,9 @@ class Link {
 
   Client& client_;
   Options options_;
+  std::optional<Options> left_;  // during a move: what it began from
+  std::unique_ptr<T> arrived_;   // likewise: what it leads to, not in use yet
+  Nanos use_at_{};
   std::optional<Pending<T>> pending_;
   Handoff<T> handoff_;
   bool wanted_ = true;
