@@ -29,7 +29,7 @@ struct Fields;
 enum class UnknownValue : std::uint8_t {
   kMalformed,  ///< W88
   kAbsent,     ///< reads as absent (W401)
-  kKept,       ///< reads as it is: the receiver answers it (schema 901: D44, D48, D49, D108)
+  kKept,       ///< reads as it is: the receiver answers it (schema 901: D44, D48, D49, D108; W446)
 };
 
 /// A field of the block: integer, bool, enum, an optional of these, or an array.

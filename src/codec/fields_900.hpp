@@ -139,7 +139,8 @@ template <>
 struct Fields<layout::ControlResponse> {
   using Message = layout::ControlResponse;
   static constexpr auto list() {
-    return std::tuple{TP_FIELD(correlation_id, correlationId), TP_FIELD(code, code),
+    return std::tuple{TP_FIELD(correlation_id, correlationId),
+                      TP_FIELD(code, code, UnknownValue::kKept),  // W446
                       TP_DATA(error_message, errorMessage, ErrorMessage)};
   }
 };
