@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/region/ring_size.hpp"
+#include "driver/consumer_streams.hpp"
 
 namespace tensorpool::inline v0::driver {
 
@@ -241,6 +242,7 @@ std::string AdminDesk::status() const {
   json["aeron_dir"] = options_.aeron_dir;
   json["control"] = to_json(settings_.control);
   json["announce"] = to_json(settings_.announce);
+  json["answers_hellos"] = ConsumerStreams::is_responder(settings_);
   json["active_leases"] = counters.active_leases;
   json["provisioned_streams"] = counters.provisioned_streams;
   return to_line(json);

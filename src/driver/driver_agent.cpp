@@ -38,6 +38,9 @@ Result<std::unique_ptr<DriverAgent>> DriverAgent::create(os::Syscalls& calls, bu
     return fail(bus.error());
   }
   agent->bus_ = std::move(*bus);
+  if (ConsumerStreams::is_responder(agent->settings_)) {
+    agent->consumer_streams_.emplace(agent->settings_, agent->machine_->counters());
+  }
   if (admin) {
     admin->telemetry = &agent->telemetry_;
     Result<std::unique_ptr<AdminDesk>> desk = AdminDesk::open(
@@ -103,6 +106,13 @@ Status DriverAgent::revoke(std::uint64_t lease_id, std::string_view text, Nanos 
 }
 
 void DriverAgent::handle(const Request& request, Nanos now) {
+  if (const auto* const hello = std::get_if<layout::ConsumerHello>(&request)) {
+    if (machine_->consumes(hello->stream_id, hello->consumer_id)) {  // D249
+      consumer_streams_->on_hello(
+          *hello, now, [this](const layout::ConsumerConfig& config) { bus_->send(config); });
+    }
+    return;
+  }
   pressing_ += std::holds_alternative<layout::ShmLeaseKeepalive>(request) ? 0 : 1;
   if (const auto* const attach = std::get_if<layout::ShmAttachRequest>(&request)) {
     TP_KILLPOINT("driver.attach.request");
@@ -205,6 +215,9 @@ void DriverAgent::carry_out(const core_driver::DetachAnswer& action, Nanos now) 
 
 void DriverAgent::carry_out(const core_driver::LeaseNotice& action, Nanos now) {
   audit_.write(action, now);
+  if (consumer_streams_) {
+    consumer_streams_->on_lease_ended(action.notice);  // D251
+  }
   const bool expired = action.notice.reason == layout::LeaseRevokeReason::kExpired;
   TP_KILLPOINT("driver.notice.unsent");
   bus_->send(action.notice, expired ? action.expiry : std::nullopt, now);

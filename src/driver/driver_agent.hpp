@@ -21,6 +21,7 @@
 #include "driver/access.hpp"
 #include "driver/admin_desk.hpp"
 #include "driver/audit.hpp"
+#include "driver/consumer_streams.hpp"
 #include "driver/counter_board.hpp"
 #include "driver/driver_bus.hpp"
 #include "driver/epoch_keeper.hpp"
@@ -118,7 +119,8 @@ class DriverAgent final : private DriverBus::Observer {
   std::unique_ptr<EpochKeeper> keeper_;
   std::unique_ptr<core::driver::DriverMachine> machine_;
   std::unique_ptr<DriverBus> bus_;
-  std::unique_ptr<AdminDesk> desk_;  ///< null: nobody may ask
+  std::unique_ptr<AdminDesk> desk_;                  ///< null: nobody may ask
+  std::optional<ConsumerStreams> consumer_streams_;  ///< none: somebody else answers hellos
   CounterBoard counter_board_;
   std::deque<Verified> answers_;
   WarnedOf warned_of_;

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "driver/consumer_streams.hpp"
+
 namespace tensorpool::inline v0::driver {
 
 namespace core_driver = core::driver;
@@ -48,6 +50,7 @@ DriverBus::DriverBus(bus::Client& client, const core_driver::Settings& settings,
                      core_driver::Counters& counters, Observer& observer)
     : requests_(client, {.channel = control, .stream_id = wire_id(settings.control.stream_id)}),
       answers_(client, control, settings.control.stream_id),
+      hears_hellos_(ConsumerStreams::is_responder(settings)),
       counters_(counters),
       observer_(observer) {
   if (settings.announce != settings.control) {
@@ -100,6 +103,15 @@ void DriverBus::send(const layout::ShmPoolAnnounce& message, Nanos now) {
        {.kind = core_driver::kind_of(message), .stream_id = message.stream_id}, message, now);
 }
 
+void DriverBus::send(const layout::ConsumerConfig& message) {
+  bus::ExclusivePublication* const out = answers_.link.current();
+  buffer_.resize(codec::encoded_size(message));
+  const Result<std::size_t> size = codec::encode(message, buffer_);
+  if (out != nullptr && size) {
+    static_cast<void>(out->offer(std::span<const std::byte>(buffer_).first(*size)));
+  }
+}
+
 std::optional<Request> DriverBus::decode(std::span<const std::byte> bytes) noexcept {
   const auto decoded = codec::decode<codec::DriverRequest>(bytes, scratch_);
   if (decoded) {
@@ -115,6 +127,10 @@ std::optional<Request> DriverBus::decode(std::span<const std::byte> bytes) noexc
       return LaterAttachRequest{*correlation_id};  // D12
     }
     ++counters_.control_unsupported;  // D13
+  } else if (hears_hellos_) {
+    if (const auto hello = codec::decode<layout::ConsumerHello>(bytes, scratch_)) {
+      return Request(*hello);  // D255: others are dropped
+    }
   }
   return std::nullopt;  // of another schema, its own output, or unknown (D10, D11)
 }

@@ -26,7 +26,7 @@ struct LaterAttachRequest {
 };
 using Request =
     std::variant<layout::ShmAttachRequest, layout::ShmDetachRequest, layout::ShmLeaseKeepalive,
-                 layout::ShmDriverShutdownRequest, LaterAttachRequest>;
+                 layout::ShmDriverShutdownRequest, LaterAttachRequest, layout::ConsumerHello>;
 
 /// What is remembered of a message until it is published or given up.
 struct Outgoing {
@@ -91,6 +91,8 @@ class DriverBus {
   void send(const layout::ShmLeaseRevoked& message, std::optional<Nanos> expiry, Nanos now);
   void send(const layout::ShmDriverShutdown& message, Nanos now);
   void send(const layout::ShmPoolAnnounce& message, Nanos now);
+  /// Once: the consumer asks again where it does not arrive.
+  void send(const layout::ConsumerConfig& message);
   /// True when nothing waits to be sent.
   [[nodiscard]] bool is_drained() const noexcept {
     return answers_.queue.empty() && (!announces_ || announces_->queue.empty());
@@ -124,6 +126,7 @@ class DriverBus {
   bus::SubscriptionLink requests_;
   Lane answers_;  ///< and announces, where both have one endpoint
   std::optional<Lane> announces_;
+  bool hears_hellos_;
   core::driver::Counters& counters_;
   Observer& observer_;
   codec::Scratch scratch_;

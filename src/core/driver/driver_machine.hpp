@@ -164,6 +164,12 @@ class DriverMachine {
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
   [[nodiscard]] Snapshot snapshot() const;
+  /// Whether the client holds a consumer lease of that stream (D249).
+  [[nodiscard]] bool consumes(std::uint32_t stream_id, std::uint32_t client_id) const noexcept {
+    const Lease* const lease = leases_.of_client(client_id);
+    return lease != nullptr && lease->grant.role == layout::Role::kConsumer &&
+           lease->grant.stream_id == stream_id;
+  }
   [[nodiscard]] bool check_invariants() const;
 
  private:
