@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,6 +52,8 @@ struct Channels {
   std::int32_t control_stream_id = 1000;
   std::string announce_channel = {};
   std::int32_t announce_stream_id = 0;
+  std::string qos_channel = "aeron:ipc?term-length=4m";
+  std::int32_t qos_stream_id = 1200;
   std::string metadata_channel = "aeron:ipc?term-length=4m";
   std::int32_t metadata_stream_id = 1300;
 };
@@ -78,6 +81,16 @@ struct LeaseTiming {
   std::optional<Nanos> driver_silence_timeout = {};
 };
 
+/// Somebody has answered a request that somebody made on the control stream (§1.5.14). Nobody here
+/// makes any: for those who do by other means.
+struct ControlResponse {
+  std::int64_t correlation_id = 0;
+  std::int32_t code = 0;  ///< 0: done; any other value, known or not, is a failure (W446)
+  std::string text = {};
+
+  [[nodiscard]] bool is_ok() const noexcept { return code == 0; }
+};
+
 /// How a client is set up.
 ///
 /// As a URI (docs/adr/0023): `tensorpool:MODE?key=value|key=value`, with MODE `standalone`,
@@ -97,7 +110,9 @@ struct ClientOptions {
   std::vector<std::string> allowed_base_dirs = {"/dev/shm"};
   RegionLimits regions = {};
   LeaseTiming leases = {};
-  LogSink log = {};           ///< may be empty
+  LogSink log = {};  ///< may be empty
+  /// Called on the thread that does the control work, for each that is heard. May be empty.
+  std::function<void(const ControlResponse&)> on_control_response = {};
   DriverOptions driver = {};  ///< of kEmbedded; aeron_dir and threading are the client's, and log
   Channels channels = {};     // last: g++ 12 warns where the making of a later member can throw
 };

@@ -33,6 +33,20 @@ enum class FollowMode : std::uint8_t {
             ///< time
 };
 
+/// Which frames a consumer wants. Spec: §1.16.
+enum class DeliveryMode : std::uint8_t {
+  kStream,       ///< all of them
+  kRateLimited,  ///< at most `max_rate_hz` of them a second
+};
+
+/// An Aeron stream for one consumer alone, which the producer opens for it (§1.15). Without one, or
+/// where it is declined, the consumer is served on the stream that all share.
+struct OwnStreamOptions {
+  bool wanted = false;
+  std::string channel = "aeron:ipc?term-length=256k";
+  std::int32_t stream_id = 0;  ///< a preference; 0: 31000 (control: 32000) + consumer id mod 1000
+};
+
 /// Something happened to a consumer outside the data path.
 struct ConsumerEvent {
   enum class Kind : std::uint8_t {
@@ -78,10 +92,18 @@ struct ConsumerOptions {
   bool use_shm = true;
   bool remap_same_epoch_on_pid_change = false;  ///< W239
 
+  /// Rate-limited: the producer thins the stream where `own_descriptors` are wanted and granted,
+  /// else frames are dropped here (`rate_skips`, `drops_rate_limited`).
+  DeliveryMode delivery = DeliveryMode::kStream;
+  std::uint32_t max_rate_hz = 0;  ///< of kRateLimited, at most 65535; 0: no limit
+  OwnStreamOptions own_descriptors = {};
+  OwnStreamOptions own_control = {};  ///< for progress
+
   std::string descriptor_channel = "aeron:ipc?term-length=4m";
   std::int32_t descriptor_stream_id = 1100;  ///< 0: by the number of the stream, as `tp` does
   Nanos announce_period = std::chrono::milliseconds(1000);
   Nanos hello_interval = std::chrono::milliseconds(1000);
+  Nanos qos_interval = std::chrono::milliseconds(1000);
   Nanos freshness_window = {};  ///< greatest age of announces and activity; 0: 3 announce periods
   Nanos liveness_timeout = {};  ///< silence that ends a mapping; 0: 5 announce periods
 
@@ -166,6 +188,11 @@ class TENSORPOOL_EXPORT Consumer {
   /// The newest metadata of the stream, which may be newer than the frames at hand
   /// (`FrameView::meta`); null before any has arrived. Takes a lock. Any thread.
   [[nodiscard]] std::shared_ptr<const MetadataSet> metadata() const;
+
+  /// Another rate, from the next frames on. Any thread. kInvalidArgument above 65535.
+  [[nodiscard]] Status set_delivery(DeliveryMode mode, std::uint32_t max_rate_hz);
+  /// True while descriptors come on a stream of this consumer's own.
+  [[nodiscard]] bool has_own_descriptors() const noexcept;
 
   [[nodiscard]] MappingState state() const noexcept;
   /// The mapped epoch, or 0.

@@ -94,6 +94,17 @@ struct StreamOptions {
   /// and a load with each frame, and a call of the system only while somebody sleeps.
   bool wakes_consumers = true;
 
+  // Consumers that ask for streams of their own (§1.15).
+  Nanos qos_interval = std::chrono::milliseconds(1000);    ///< of QosProducer
+  Nanos hello_interval = std::chrono::milliseconds(1000);  ///< at which consumers say hello
+  /// Silence after which a consumer's own streams are closed: 3 to 5 of the longer of these two;
+  /// 0: 5 of it (W319).
+  Nanos consumer_stale = {};
+  std::size_t max_consumers = 256;  ///< more are served on the shared streams only (W307)
+  /// False where somebody else answers the consumers, such as a supervisor (W293); the producer
+  /// then does as that one says. Whether a driver answers them is found out without this.
+  bool answer_hellos = true;
+
   // Under a driver.
   bool create_stream = true;  ///< have the stream made where there is none (EXISTING_OR_CREATE)
   bool reattach = true;       ///< ask for another lease when one is lost

@@ -21,6 +21,7 @@ Result<std::unique_ptr<ControlBus>> ControlBus::create(bus::Client& client,
       channels.announce_stream_id != 0 ? channels.announce_stream_id : channels.control_stream_id;
   for (const auto& [name, id] : {std::pair{"control stream id", channels.control_stream_id},
                                  std::pair{"announce stream id", announce_id},
+                                 std::pair{"QoS stream id", channels.qos_stream_id},
                                  std::pair{"metadata stream id", channels.metadata_stream_id}}) {
     if (const Status status = check_stream_id(name, id); !status) {
       return fail(status.error());
@@ -30,9 +31,10 @@ Result<std::unique_ptr<ControlBus>> ControlBus::create(bus::Client& client,
   parsed.separate_announce = channels.announce_stream_id != 0 || !channels.announce_channel.empty();
   const std::string& announce =
       channels.announce_channel.empty() ? channels.control_channel : channels.announce_channel;
-  for (const auto& [text, to] : {std::pair{&channels.control_channel, &parsed.control},
-                                 std::pair{&announce, &parsed.announce},
-                                 std::pair{&channels.metadata_channel, &parsed.metadata}}) {
+  for (const auto& [text, to] :
+       {std::pair{&channels.control_channel, &parsed.control},
+        std::pair{&announce, &parsed.announce}, std::pair{&channels.qos_channel, &parsed.qos},
+        std::pair{&channels.metadata_channel, &parsed.metadata}}) {
     Result<bus::Channel> channel = bus::Channel::parse(*text);
     if (!channel) {
       return fail(channel.error());
@@ -48,6 +50,8 @@ ControlBus::ControlBus(bus::Client& client, const Channels& channels, const Pars
       control_in_(client, {.channel = parsed.control.untethered(),
                            .stream_id = channels.control_stream_id}),
       control_out_(client, {.channel = parsed.control, .stream_id = channels.control_stream_id}),
+      qos_in_(client, {.channel = parsed.qos.untethered(), .stream_id = channels.qos_stream_id}),
+      qos_out_(client, {.channel = parsed.qos, .stream_id = channels.qos_stream_id}),
       metadata_in_(client, {.channel = parsed.metadata.untethered(),
                             .stream_id = channels.metadata_stream_id}),
       metadata_out_(client,
@@ -77,8 +81,8 @@ Status ControlBus::follow_announces(const std::string& channel, std::int32_t str
 }
 
 int ControlBus::keep_links(Nanos now) {
-  int work = control_in_.do_work(now) + control_out_.do_work(now) + metadata_in_.do_work(now) +
-             metadata_out_.do_work(now);
+  int work = control_in_.do_work(now) + control_out_.do_work(now) + qos_in_.do_work(now) +
+             qos_out_.do_work(now) + metadata_in_.do_work(now) + metadata_out_.do_work(now);
   if (announce_in_) {
     work += announce_in_->do_work(now) + announce_out_->do_work(now);
   }
@@ -125,6 +129,17 @@ bool ControlBus::send(bus::PublicationLink& link, const M& message) {
   return status == bus::OfferStatus::kOk || status == bus::OfferStatus::kNotConnected;
 }
 
+std::vector<std::pair<bus::Channel, std::int32_t>> ControlBus::streams() const {
+  std::vector<std::pair<bus::Channel, std::int32_t>> all;
+  for (const bus::PublicationLink* link :
+       {&control_out_, announce_out_ ? &*announce_out_ : nullptr, &qos_out_, &metadata_out_}) {
+    if (link != nullptr) {
+      all.emplace_back(link->channel(), link->stream_id());
+    }
+  }
+  return all;
+}
+
 bool ControlBus::is_of_driver(std::span<const std::byte> bytes) noexcept {
   const Result<codec::MessageHeader> header = codec::peek_header(bytes);
   return header && header->schema_id == layout::kDriverSchemaId;
@@ -152,6 +167,25 @@ bus::OfferStatus ControlBus::send_to_driver(const layout::ShmDriverShutdownReque
 
 bool ControlBus::send_control(const layout::ConsumerHello& message) {
   return send(control_out_, message);
+}
+
+bool ControlBus::send_control(const layout::ConsumerConfig& message) {
+  return send(control_out_, message);
+}
+
+bool ControlBus::send_qos(const layout::QosConsumer& message) {
+  return send(qos_out_, message);
+}
+
+bool ControlBus::send_qos(const layout::QosProducer& message) {
+  return send(qos_out_, message);
+}
+
+bool ControlBus::is_own(std::int32_t session_id) const noexcept {
+  const auto is_of = [session_id](const bus::PublicationLink& link) {
+    return link.newest() != nullptr && link.newest()->session_id() == session_id;
+  };
+  return is_of(control_out_) || is_of(qos_out_);
 }
 
 bool ControlBus::send_announce(const layout::ShmPoolAnnounce& message) {

@@ -1,6 +1,6 @@
-// The streams that all parts of a client share: control, announce, metadata. Decodes each message
-// once and gives it to every listener, so that no handler takes a message from another (W333).
-// Spec: §1.5, §1.23.
+// The streams that all parts of a client share: control, announce, QoS, metadata. Decodes each
+// message once and gives it to every listener, so that no handler takes a message from another
+// (W333). Spec: §1.5, §1.23.
 //
 // Thread contract: the control thread.
 #pragma once
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agents/request_sender.hpp"
@@ -40,6 +41,11 @@ class ControlListener {
   virtual void on_hello(const layout::ConsumerHello&, const base::Now&) {}
   virtual void on_config(const layout::ConsumerConfig&, const base::Now&) {}
   virtual void on_control_response(const layout::ControlResponse&, const base::Now&) {}
+  virtual void on_qos(const layout::QosProducer&, const base::Now&) {}
+  virtual void on_qos(const layout::QosConsumer&, const base::Now&) {}
+  /// A hello or QosConsumer came from somebody else's publication (W285).
+  virtual void on_foreign_consumer(std::uint32_t /*stream_id*/, std::uint32_t /*consumer_id*/,
+                                   const base::Now&) {}
 
   // From a driver (schema 901).
   virtual void on_attach_response(const layout::ShmAttachResponse&, const base::Now&) {}
@@ -76,7 +82,7 @@ class ControlBus final : public RequestSender {
   int do_work(const base::Now& now, Listeners&& for_each_listener) {
     int work = keep_links(now.mono);
     for (bus::SubscriptionLink* link :
-         {&control_in_, announce_in_ ? &*announce_in_ : nullptr, &metadata_in_}) {
+         {&control_in_, announce_in_ ? &*announce_in_ : nullptr, &qos_in_, &metadata_in_}) {
       bus::Subscription* in = link == nullptr ? nullptr : link->current();
       if (in == nullptr) {
         continue;
@@ -91,6 +97,9 @@ class ControlBus final : public RequestSender {
                 std::visit([&](const auto& body) { deliver(listener, body, joined_at, now); },
                            *decoded);
               });
+              if (!is_own(message.session_id)) {
+                tell_of_consumer(*decoded, now, for_each_listener);
+              }
             }
           },
           kMessagesPerCycle);
@@ -102,6 +111,9 @@ class ControlBus final : public RequestSender {
   /// Sends one message on the control, announce or metadata stream. False when it has to be tried
   /// again (W211).
   [[nodiscard]] bool send_control(const layout::ConsumerHello& message);
+  [[nodiscard]] bool send_control(const layout::ConsumerConfig& message);
+  [[nodiscard]] bool send_qos(const layout::QosConsumer& message);
+  [[nodiscard]] bool send_qos(const layout::QosProducer& message);
   [[nodiscard]] bool send_announce(const layout::ShmPoolAnnounce& message);
   [[nodiscard]] bool send_metadata(const layout::DataSourceAnnounce& message);
   [[nodiscard]] bool send_metadata(const layout::DataSourceMeta& message);
@@ -118,6 +130,8 @@ class ControlBus final : public RequestSender {
   /// For an administrator.
   [[nodiscard]] bus::OfferStatus send_to_driver(const layout::ShmDriverShutdownRequest& message);
 
+  /// The Aeron streams that everybody shares.
+  [[nodiscard]] std::vector<std::pair<bus::Channel, std::int32_t>> streams() const;
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 
  private:
@@ -126,6 +140,7 @@ class ControlBus final : public RequestSender {
   struct ParsedChannels {
     bus::Channel control;
     bus::Channel announce;
+    bus::Channel qos;
     bus::Channel metadata;
     std::int32_t announce_stream_id = 0;
     bool separate_announce = false;
@@ -135,6 +150,25 @@ class ControlBus final : public RequestSender {
   void hear_announces_on(const bus::Channel& channel, std::int32_t stream_id);
   int keep_links(Nanos now);
   [[nodiscard]] std::optional<codec::Message900> decode(std::span<const std::byte> bytes) noexcept;
+  [[nodiscard]] bool is_own(std::int32_t session_id) const noexcept;
+  template <class Listeners>
+  void tell_of_consumer(const codec::Message900& message, const base::Now& now,
+                        Listeners&& for_each_listener) {
+    std::uint32_t stream_id = 0;
+    std::uint32_t consumer_id = 0;
+    if (const auto* const hello = std::get_if<layout::ConsumerHello>(&message)) {
+      stream_id = hello->stream_id;
+      consumer_id = hello->consumer_id;
+    } else if (const auto* const qos = std::get_if<layout::QosConsumer>(&message)) {
+      stream_id = qos->stream_id;
+      consumer_id = qos->consumer_id;
+    } else {
+      return;
+    }
+    for_each_listener([&](ControlListener& listener) {
+      listener.on_foreign_consumer(stream_id, consumer_id, now);
+    });
+  }
   template <class M>
   [[nodiscard]] bool send(bus::PublicationLink& link, const M& message);
   template <class M>
@@ -220,6 +254,14 @@ class ControlBus final : public RequestSender {
                       const base::Now& now) {
     to.on_config(m, now);
   }
+  static void deliver(ControlListener& to, const layout::QosProducer& m, Nanos,
+                      const base::Now& now) {
+    to.on_qos(m, now);
+  }
+  static void deliver(ControlListener& to, const layout::QosConsumer& m, Nanos,
+                      const base::Now& now) {
+    to.on_qos(m, now);
+  }
   static void deliver(ControlListener& to, const layout::ControlResponse& m, Nanos,
                       const base::Now& now) {
     to.on_control_response(m, now);
@@ -232,6 +274,8 @@ class ControlBus final : public RequestSender {
   bus::PublicationLink control_out_;
   std::optional<bus::SubscriptionLink> announce_in_;  // when separate from control
   std::optional<bus::PublicationLink> announce_out_;
+  bus::SubscriptionLink qos_in_;
+  bus::PublicationLink qos_out_;
   bus::SubscriptionLink metadata_in_;
   bus::PublicationLink metadata_out_;
   codec::Scratch scratch_;

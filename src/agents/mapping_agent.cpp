@@ -2,6 +2,7 @@
 
 #include "agents/lease_report.hpp"
 #include "core/naming/stream_names.hpp"
+#include "os/entropy.hpp"
 #include "os/syscalls.hpp"
 
 namespace tensorpool::inline v0::agents {
@@ -55,17 +56,21 @@ void MappingAgent::begin(std::uint32_t stream_id, Nanos now) {
           .limits = {.region_bytes_max = policy_.options().max_region_bytes,
                      .pools_max = options_.max_pools}},
       now);
-  if (!options_.direct) {
-    const std::int32_t id = options_.descriptor_stream_id != 0
-                                ? options_.descriptor_stream_id
-                                : core::naming::descriptor_stream_id(stream_id);
-    descriptors_.emplace(
-        client_, bus::SubscriptionLink::Options{.channel = options_.descriptor_channel.untethered(),
-                                                .stream_id = id});
-  }
+  registration_.emplace(
+      client_, shared_.delivery,
+      RegistrationAgent::Options{
+          .stream_id = stream_id,
+          .timing = options_.timing,
+          .wish = options_.wish,
+          .own = options_.own,
+          .direct = options_.direct,
+          .descriptor_channel = options_.descriptor_channel,
+          .descriptor_stream_id = options_.descriptor_stream_id != 0
+                                      ? options_.descriptor_stream_id
+                                      : core::naming::descriptor_stream_id(stream_id)},
+      now);
   shared_.state.store(machine_->state(), std::memory_order_relaxed);
   shared_.stream_id.store(stream_id, std::memory_order_release);  // sync(stream-found): publish
-  hello_at_ = now;
   if (options_.lease) {
     begin_lease(stream_id, now);
   }
@@ -83,12 +88,14 @@ int MappingAgent::do_work(ControlBus& control, const base::Now& now) {
     emit({.kind = ConsumerEvent::Kind::kStreamFound, .stream_id = *found, .text = options_.name});
   }
   metadata_.do_work(directory_, now.mono);
-  int work = descriptors_ ? descriptors_->do_work(now.mono) : 0;
+  int work = registration_->do_work(control, consumer_id(), machine_->epoch(), now.mono);
+  if (const auto refused = registration_->take_refusal()) {
+    emit({.kind = ConsumerEvent::Kind::kError, .error = *refused});  // W326
+  }
   epochs_.collect();
   if (std::exchange(give_up_, false)) {
     lease_->give_up(now.mono);
   }
-  say_hello(control, now.mono);
   renew_lost_image(now.mono);
   if (present_) {
     // sync(unmap-wanted): observe.
@@ -186,33 +193,29 @@ void MappingAgent::on_config(const layout::ConsumerConfig& config, const base::N
       config.consumer_id != consumer_id()) {
     return;  // W323
   }
-  const auto half = [](layout::Text channel, std::uint32_t stream_id) {
-    return channel.empty() != !layout::assigned_stream_id(stream_id).has_value();
-  };
-  if (half(config.descriptor_channel, config.descriptor_stream_id) ||
-      half(config.control_channel, config.control_stream_id)) {  // W324
-    emit({.kind = ConsumerEvent::Kind::kError,
-          .stream_id = config.stream_id,
-          .error = make_error(Errc::kStreamAssignmentInvalid, config.descriptor_channel,
-                              config.descriptor_stream_id)
-                       .in_stream(config.stream_id)});
+  if (const Status taken = registration_->on_config(config); !taken) {
+    emit({.kind = ConsumerEvent::Kind::kError, .error = taken.error()});  // W324
     return;
   }
   machine_->on_config(config.use_shm, config.payload_fallback_uri);  // W331
   carry_out_actions(now.mono);
 }
 
-void MappingAgent::say_hello(ControlBus& control, Nanos now) {
-  if (now < hello_at_ || consumer_id() == 0) {
+/// W285; one that has picked its number itself takes another (W286).
+void MappingAgent::on_foreign_consumer(std::uint32_t stream_id, std::uint32_t other,
+                                       const base::Now&) {
+  if (stream_id == 0 || stream_id != shared_.stream_id.load(std::memory_order_relaxed) ||
+      other == 0 || other != consumer_id()) {
     return;
   }
-  layout::ConsumerHello hello;
-  hello.stream_id = shared_.stream_id.load(std::memory_order_relaxed);
-  hello.consumer_id = consumer_id();
-  hello.supports_shm = options_.use_shm;
-  hello.expected_layout_version = layout::kLayoutVersion;
-  if (control.send_control(hello)) {
-    hello_at_ = now + options_.timing.hello_interval;  // W282, W211
+  if (!std::exchange(collision_told_, !options_.self_picked_id)) {
+    emit({.kind = ConsumerEvent::Kind::kError,
+          .error =
+              make_error(Errc::kConsumerIdCollision, "consumer id", other).in_stream(stream_id)});
+  }
+  if (options_.self_picked_id) {
+    base::Random random(os::entropy());
+    options_.consumer_id = core::registration::random_consumer_id(random);
   }
 }
 
@@ -241,14 +244,15 @@ void MappingAgent::count_messages(const ControlBus::Counters& all) {
 }
 
 void MappingAgent::renew_lost_image(Nanos now) {
-  if (!descriptors_ || !present_ || descriptors_->newest() == nullptr) {
+  bus::SubscriptionLink* const in = descriptors();
+  if (in == nullptr || !present_ || in->newest() == nullptr || in->is_moving()) {
     return;
   }
-  const bool has_image = descriptors_->newest()->image_count() != 0;
+  const bool has_image = in->newest()->image_count() != 0;
   const bool fresh = core::is_fresh((*present_)->regions.header_ring.activity_ns(), now,
                                     options_.timing.freshness_window);
   if (had_image_ && !has_image && fresh) {
-    descriptors_->renew();  // a stopped reader comes back at once (design §9)
+    in->renew();  // a stopped reader comes back at once (design §9)
   }
   had_image_ = has_image;
 }

@@ -1,7 +1,8 @@
-// The control work of one consumer: finds its stream, maps and gives up its regions, says hello,
-// keeps its descriptor subscription. Spec: §1.11, §1.15.1 (hello), §1.15.3 (useShm). The machine
-// that decides is core/consumer/mapping_machine; this carries its actions out. Under a driver it
-// holds a lease as well, which decides whether anything may be mapped (2-driver.md §2.20).
+// The control work of one consumer: finds its stream, maps and gives up its regions. Spec: §1.11,
+// §1.15.3 (useShm). The machine that decides is core/consumer/mapping_machine; this carries its
+// actions out. What it says of itself and where it hears descriptors is RegistrationAgent's. Under
+// a driver it holds a lease as well, which decides whether anything may be mapped (2-driver.md
+// §2.20).
 //
 // Thread contract: the control thread, except `epochs().current()`, `descriptors()` and the atomics
 // of ConsumerShared, which the polling thread reads.
@@ -20,6 +21,7 @@
 #include "agents/control_bus.hpp"
 #include "agents/mapped_epoch.hpp"
 #include "agents/metadata_receiver.hpp"
+#include "agents/registration_agent.hpp"
 #include "agents/stream_directory.hpp"
 #include "bus/handoff.hpp"
 #include "core/consumer/mapping_machine.hpp"
@@ -28,7 +30,7 @@
 
 namespace tensorpool::inline v0::agents {
 
-/// What the control thread tells the polling thread besides epochs.
+/// What the control thread and the polling thread tell each other besides epochs.
 struct ConsumerShared {
   std::atomic<MappingState> state{MappingState::kUnmapped};  // stands alone: no order needed
   /// 0 while the name is being looked up. sync(stream-found): the subscription is there before it.
@@ -37,6 +39,7 @@ struct ConsumerShared {
   std::atomic<std::uint64_t> malformed_control{0};
   std::atomic<std::uint64_t> unsupported_control{0};
   AttachTally attach;  ///< under a driver
+  DeliveryShared delivery;
 };
 
 class MappingAgent final : public ControlListener {
@@ -49,7 +52,10 @@ class MappingAgent final : public ControlListener {
     std::optional<core::attach::AttachMachine::Options> lease = {};
     /// Under a driver: asked for the number of `name`, once a second until there is one.
     AskNumber ask_number = {};
-    bool direct = false;  ///< no descriptor subscription
+    bool direct = false;          ///< no descriptor subscription
+    bool self_picked_id = false;  ///< another one may be drawn after a collision (W286)
+    core::registration::ConsumerWish wish = {};  ///< mode and rate are those of the shared part
+    OwnStreamWish own = {};
     bool use_shm = true;
     bool remap_same_epoch_on_pid_change = false;
     core::Timing timing = {};
@@ -71,6 +77,8 @@ class MappingAgent final : public ControlListener {
   void on_config(const layout::ConsumerConfig& config, const base::Now& now) override;
   [[nodiscard]] MetadataReceiver& metadata() noexcept { return metadata_; }
   void on_lease_revoked(const layout::ShmLeaseRevoked& notice, const base::Now& now) override;
+  void on_foreign_consumer(std::uint32_t stream_id, std::uint32_t consumer_id,
+                           const base::Now& now) override;
 
   /// Begins to give the lease back, if there is one, and leaves it to the caller to see to the end
   /// of that. Nothing is mapped any more.
@@ -79,7 +87,7 @@ class MappingAgent final : public ControlListener {
   /// The polling thread takes epochs and the subscription from here.
   [[nodiscard]] bus::Handoff<detail::EpochRef>& epochs() noexcept { return epochs_; }
   [[nodiscard]] bus::SubscriptionLink* descriptors() noexcept {
-    return descriptors_ ? &*descriptors_ : nullptr;
+    return registration_ ? registration_->descriptors() : nullptr;
   }
 
  private:
@@ -96,7 +104,6 @@ class MappingAgent final : public ControlListener {
   void on_lease(const core::attach::AttachReport& report, std::string_view text);
   [[nodiscard]] Status on_granted(const core::region::MappingPlan& plan, Nanos now);
   [[nodiscard]] std::uint32_t consumer_id() const noexcept;
-  void say_hello(ControlBus& control, Nanos now);
   void watch_bus();
   void count_messages(const ControlBus::Counters& all);
   void renew_lost_image(Nanos now);
@@ -115,15 +122,15 @@ class MappingAgent final : public ControlListener {
   Options options_;
   MetadataReceiver metadata_;
   std::optional<core::consumer::MappingMachine> machine_;  // once the stream is known
-  std::optional<bus::SubscriptionLink> descriptors_;       // likewise, unless direct
+  std::optional<RegistrationAgent> registration_;          // likewise
   bus::Handoff<detail::EpochRef> epochs_;
   std::optional<os::MappedStream> candidate_;  // mapped, not yet accepted by the machine
   std::optional<detail::EpochRef> present_;    // what the data thread is offered
   std::vector<Ended> ended_;
-  Nanos hello_at_{};
   std::optional<ControlBus::Counters> counted_before_;  // this consumer was made
   bool bus_lost_ = false;
   bool had_image_ = false;
+  bool collision_told_ = false;
   // Under a driver.
   std::unique_ptr<AttachAgent> lease_;  // once the stream is known
   Nanos ask_at_{};

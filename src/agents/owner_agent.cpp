@@ -4,22 +4,39 @@
 
 namespace tensorpool::inline v0::agents {
 
-OwnerAgent::OwnerAgent(const os::OwnedStream& stream, bus::Client& client, Options options,
-                       Nanos now)
+namespace {
+
+/// The same with the descriptor stream, which nobody gets for himself (W306).
+[[nodiscard]] RegistryAgent::Options registry_of(const OwnerAgent::Options& options,
+                                                 const bus::PublicationLink& descriptors) {
+  RegistryAgent::Options registry = options.registry;
+  registry.descriptor_channel = descriptors.channel();
+  registry.descriptor_stream_id = descriptors.stream_id();
+  return registry;
+}
+
+}  // namespace
+
+OwnerAgent::OwnerAgent(const os::OwnedStream& stream, bus::Client& client, ControlBus& control,
+                       Shared shared, Options options, Nanos now)
     : stream_(stream),
       options_(std::move(options)),
+      shared_(shared),
       metadata_(options_.metadata),
       announcer_({.timing = options_.timing, .has_name = metadata_.has_anything()}, now),
+      qos_(options_.timing.qos_interval, now),
       pools_(core::region::announced_pools(stream.plan())),
       descriptors_(
           client,
           {.channel = options_.descriptor_channel,
            .stream_id = options_.descriptor_stream_id != 0
                             ? options_.descriptor_stream_id
-                            : core::naming::descriptor_stream_id(stream.plan().stream_id())}) {}
+                            : core::naming::descriptor_stream_id(stream.plan().stream_id())}),
+      registry_(client, control, shared.own_streams, stream.plan().stream_id(),
+                registry_of(options_, descriptors_)) {}
 
 int OwnerAgent::do_work(ControlBus& control, const base::Now& now) {
-  int work = descriptors_.do_work(now.mono);
+  int work = descriptors_.do_work(now.mono) + registry_.do_work(now.mono);
   options_.cleaner.poll(now);
   const core::producer::Announcer::Due due = announcer_.poll(now.mono);
   if (due.refresh_activity) {
@@ -40,6 +57,9 @@ int OwnerAgent::do_work(ControlBus& control, const base::Now& now) {
     announcer_.data_source_sent(now.mono);
     ++work;
   }
+  if (qos_.is_due(now.mono) && tell_qos(control)) {
+    qos_.sent(now.mono);
+  }
   return work + metadata_.send_blobs(control, speaker());
 }
 
@@ -58,7 +78,16 @@ Result<std::uint32_t> OwnerAgent::set_metadata(std::vector<Attribute> attributes
 void OwnerAgent::on_hello(const layout::ConsumerHello& hello, const base::Now& now) {
   if (hello.stream_id == stream_.plan().stream_id()) {
     announcer_.on_hello(hello.consumer_id, now.mono);
+    registry_.on_hello(hello, now.mono);
   }
+}
+
+void OwnerAgent::on_qos(const layout::QosConsumer& qos, const base::Now& now) {
+  registry_.on_qos(qos, now.mono);
+}
+
+void OwnerAgent::on_config(const layout::ConsumerConfig& config, const base::Now& now) {
+  registry_.on_config(config, now.mono);
 }
 
 bool OwnerAgent::announce(ControlBus& control, const base::Now& now) {
@@ -72,6 +101,15 @@ bool OwnerAgent::announce(ControlBus& control, const base::Now& now) {
   message.payload_pools = layout::ListView<layout::PayloadPool>(pools_.begin(), pools_.end());
   message.header_region_uri = plan.header_ring.uri;
   return control.send_announce(message);
+}
+
+bool OwnerAgent::tell_qos(ControlBus& control) {
+  layout::QosProducer message;
+  message.stream_id = stream_.plan().stream_id();
+  message.producer_id = options_.producer_id;
+  message.epoch = stream_.epoch();
+  message.current_seq = shared_.next_seq.load(std::memory_order_relaxed);  // W395
+  return control.send_qos(message);
 }
 
 MetadataSource::Speaker OwnerAgent::speaker() const noexcept {

@@ -37,9 +37,11 @@ Standing::Now Standing::wait(Nanos patience) const {
   return now_;
 }
 
-TenantAgent::TenantAgent(bus::Client& client, AttachGroup& leases, const os::RegionPolicy& policy,
-                         TenantShared& shared, Options options, Nanos now)
+TenantAgent::TenantAgent(bus::Client& client, ControlBus& control, AttachGroup& leases,
+                         const os::RegionPolicy& policy, TenantShared& shared, Options options,
+                         Nanos now)
     : client_(client),
+      control_(control),
       leases_(leases),
       policy_(policy),
       shared_(shared),
@@ -50,7 +52,8 @@ TenantAgent::TenantAgent(bus::Client& client, AttachGroup& leases, const os::Reg
       announcer_({.timing = options_.timing,
                   .announces_regions = false,
                   .has_name = metadata_.has_anything()},
-                 now) {
+                 now),
+      qos_(options_.timing.qos_interval, now) {
   if (!number_wanted_) {
     begin(options_.lease.stream_id, now);
   }
@@ -62,7 +65,11 @@ int TenantAgent::do_work(ControlBus& control, const base::Now& now) {
     ask_number(now.mono);
   }
   const int kept = present_ ? keep_up(control, now) : 0;
-  return kept + (descriptors_ ? descriptors_->do_work(now.mono) : 0);
+  if (responder_wanted_ && now.mono >= ask_responder_at_) {
+    ask_responder(now.mono);
+  }
+  const int work = kept + (registry_ ? registry_->do_work(now.mono) : 0);
+  return work + (descriptors_ ? descriptors_->do_work(now.mono) : 0);
 }
 
 void TenantAgent::ask_number(Nanos now) {
@@ -77,6 +84,19 @@ void TenantAgent::ask_number(Nanos now) {
     no_number(number->error(), now);
   } else {
     ask_at_ = now + kAskPeriod;  // the lease tells how it stands
+  }
+}
+
+/// W293.
+void TenantAgent::ask_responder(Nanos now) {
+  const std::optional<Result<std::uint32_t>> driver_answers = options_.ask_responder(now);
+  if (!driver_answers) {
+    return;
+  }
+  responder_wanted_ = !*driver_answers;
+  ask_responder_at_ = now + kAskPeriod;
+  if (*driver_answers) {
+    registry_->set_responds(**driver_answers == 0);
   }
 }
 
@@ -124,6 +144,9 @@ int TenantAgent::keep_up(ControlBus& control, const base::Now& now) {
   if (due.data_source && metadata_.announce(control, speaker())) {
     announcer_.data_source_sent(now.mono);
   }
+  if (qos_.is_due(now.mono) && tell_qos(control)) {
+    qos_.sent(now.mono);
+  }
   return metadata_.send_blobs(control, speaker());
 }
 
@@ -142,6 +165,27 @@ Result<TenantAgent::EpochVersion> TenantAgent::set_metadata(std::vector<Attribut
 void TenantAgent::on_hello(const layout::ConsumerHello& hello, const base::Now& now) {
   if (present_ && hello.stream_id == shared_.stream_id.load(std::memory_order_relaxed)) {
     announcer_.on_hello(hello.consumer_id, now.mono);
+  }
+  if (registry_) {
+    registry_->on_hello(hello, now.mono);
+  }
+}
+
+void TenantAgent::on_qos(const layout::QosConsumer& qos, const base::Now& now) {
+  if (registry_) {
+    registry_->on_qos(qos, now.mono);
+  }
+}
+
+void TenantAgent::on_config(const layout::ConsumerConfig& config, const base::Now& now) {
+  if (registry_) {
+    registry_->on_config(config, now.mono);
+  }
+}
+
+void TenantAgent::on_lease_revoked(const layout::ShmLeaseRevoked& notice, const base::Now&) {
+  if (registry_) {
+    registry_->on_lease_revoked(notice);
   }
 }
 
@@ -175,6 +219,11 @@ Status TenantAgent::map(const core::region::MappingPlan& plan) {
                      .stream_id = options_.descriptor_stream_id != 0
                                       ? options_.descriptor_stream_id
                                       : core::naming::descriptor_stream_id(plan.stream_id())});
+    RegistryAgent::Options registry = options_.registry;
+    registry.descriptor_channel = descriptors_->channel();
+    registry.descriptor_stream_id = descriptors_->stream_id();
+    registry.responds = registry.responds && !options_.ask_responder;
+    registry_.emplace(client_, control_, shared_.own_streams, plan.stream_id(), registry);
   }
   detail::WrittenEpoch::Memory memory = detail::memory_of(*regions);
   candidate_.emplace(new detail::WrittenEpoch(std::move(*regions), std::move(memory), *descriptors_,
@@ -211,6 +260,7 @@ void TenantAgent::report(const core::attach::AttachReport& report, std::string_v
       shared_.stream_id.store(machine.stream_id(), std::memory_order_relaxed);
       shared_.epochs.offer(std::make_unique<detail::WrittenRef>(*present_));
       shared_.standing.set(AttachState::kAttached);
+      responder_wanted_ = options_.registry.responds && options_.ask_responder;
       break;
     case Kind::kDetached:
       shared_.standing.set(AttachState::kUnattached);
@@ -228,6 +278,18 @@ void TenantAgent::emit(const ProducerEvent& event) const {
   if (options_.on_event) {
     options_.on_event(event);
   }
+}
+
+bool TenantAgent::tell_qos(ControlBus& control) const {
+  layout::QosProducer message;
+  message.stream_id = lease_->machine().stream_id();
+  message.producer_id = lease_->machine().client_id();  // D85
+  message.epoch = (*present_)->epoch();
+  if (shared_.seq_epoch.load(std::memory_order_acquire) ==
+      message.epoch) {  // sync(told-seq): observe
+    message.current_seq = shared_.next_seq.load(std::memory_order_relaxed);  // W395
+  }
+  return control.send_qos(message);
 }
 
 MetadataSource::Speaker TenantAgent::speaker() const noexcept {

@@ -1,7 +1,8 @@
 // The control work of one producer under a driver: finds the number of its stream, gets and keeps
 // a lease, hands each epoch to the producer's thread and takes it back, tells its name, refreshes
-// activity, keeps the descriptor publication. Spec: §2.20 (producer), §1.10.3. What decides is
-// core/attach/attach_machine. The counterpart of OwnerAgent.
+// activity, keeps the descriptor publication and those of single consumers. Spec: §2.20 (producer),
+// §1.10.3, §1.15.2, §1.19. What decides is core/attach/attach_machine. The counterpart of
+// OwnerAgent.
 //
 // Thread contract: the control thread, except what TenantShared says.
 #pragma once
@@ -18,9 +19,11 @@
 #include "agents/attach_group.hpp"
 #include "agents/control_bus.hpp"
 #include "agents/metadata_source.hpp"
+#include "agents/registry_agent.hpp"
 #include "agents/written_epoch.hpp"
 #include "bus/handoff.hpp"
 #include "core/producer/announcer.hpp"
+#include "core/registration/qos.hpp"
 #include "os/region_policy.hpp"
 #include "tensorpool/producer.hpp"
 
@@ -51,7 +54,7 @@ class Standing {
   Now now_;
 };
 
-/// What the control thread tells the others.
+/// What the control thread and the others tell each other.
 struct TenantShared {
   bus::Handoff<detail::WrittenRef> epochs;  ///< current(): the producer's thread
   std::atomic<std::uint32_t> stream_id{0};  ///< 0 while it is being asked for; stands alone
@@ -59,6 +62,11 @@ struct TenantShared {
   std::atomic<bool> lost_one{false};
   AttachTally attach;
   Standing standing;
+  OwnStreams own_streams;  ///< of single consumers
+  /// The number that the next frame gets, and the epoch that it is of, for QoS. Told by the
+  /// producer's thread: `seq_epoch` is 0 while it goes from one epoch to another.
+  std::atomic<std::uint64_t> next_seq{0};
+  std::atomic<std::uint64_t> seq_epoch{0};
 };
 
 class TenantAgent final : public ControlListener {
@@ -77,12 +85,16 @@ class TenantAgent final : public ControlListener {
     bool stamp_descriptors = false;
     bus::Channel descriptor_channel = {};
     std::int32_t descriptor_stream_id = 0;  ///< 0: by the number of the stream (core/naming)
+    RegistryAgent::Options registry = {};   ///< the descriptor stream is filled in
+    /// Asked after each attach, once a second until it is known: whether the driver answers hellos
+    /// itself (1) or leaves that to its producers (0).
+    AskNumber ask_responder = {};
     std::function<void(const ProducerEvent&)> on_event = {};
   };
 
   /// The references outlive the agent. Precondition: AttachMachine::check(options.lease).
-  TenantAgent(bus::Client& client, AttachGroup& leases, const os::RegionPolicy& policy,
-              TenantShared& shared, Options options, Nanos now);
+  TenantAgent(bus::Client& client, ControlBus& control, AttachGroup& leases,
+              const os::RegionPolicy& policy, TenantShared& shared, Options options, Nanos now);
 
   int do_work(ControlBus& control, const base::Now& now);
   /// Replaces the metadata set. Returns the epoch, 0 without a lease, and the set's version in it.
@@ -94,6 +106,10 @@ class TenantAgent final : public ControlListener {
                                                   ControlBus& control, Nanos now);
   [[nodiscard]] MetadataSource& metadata() noexcept { return metadata_; }
   void on_hello(const layout::ConsumerHello& hello, const base::Now& now) override;
+  void on_qos(const layout::QosConsumer& qos, const base::Now& now) override;
+  using ControlListener::on_qos;
+  void on_config(const layout::ConsumerConfig& config, const base::Now& now) override;
+  void on_lease_revoked(const layout::ShmLeaseRevoked& notice, const base::Now& now) override;
 
   /// Begins to give the lease back, and leaves it to the caller to see to the end of that. Nothing
   /// is written any more; the agent is of no more use.
@@ -103,6 +119,7 @@ class TenantAgent final : public ControlListener {
   static constexpr Nanos kAskPeriod = std::chrono::seconds(1);
 
   void ask_number(Nanos now);
+  void ask_responder(Nanos now);
   void no_number(const Error& why, Nanos now);
   void begin(std::uint32_t stream_id, Nanos now);
   int keep_up(ControlBus& control, const base::Now& now);
@@ -111,9 +128,11 @@ class TenantAgent final : public ControlListener {
   void unmap();
   void report(const core::attach::AttachReport& report, std::string_view text);
   void emit(const ProducerEvent& event) const;
+  [[nodiscard]] bool tell_qos(ControlBus& control) const;
   [[nodiscard]] MetadataSource::Speaker speaker() const noexcept;
 
   bus::Client& client_;
+  ControlBus& control_;
   AttachGroup& leases_;
   const os::RegionPolicy& policy_;
   TenantShared& shared_;
@@ -126,6 +145,10 @@ class TenantAgent final : public ControlListener {
   std::optional<detail::WrittenRef> present_;        // what the producer's thread is offered
   MetadataSource metadata_;
   core::producer::Announcer announcer_;
+  core::registration::Periodic qos_;
+  std::optional<RegistryAgent> registry_;  // as the descriptors
+  bool responder_wanted_ = false;          // it is not known who answers hellos
+  Nanos ask_responder_at_{};
 };
 
 }  // namespace tensorpool::inline v0::agents

@@ -129,8 +129,7 @@ nlohmann::ordered_json counters_json(const AttachCounters& counters) {
 }
 
 std::uint64_t frames_lost(const ConsumerCounters& counters) noexcept {
-  return counters.drops_gap + (counters.drops_late - counters.implausible) +
-         counters.drops_rate_limited;
+  return counters.drops_gap + (counters.drops_late - counters.implausible);
 }
 
 ConsumerCounters without_losses_of(ConsumerCounters now, const ConsumerCounters& before) noexcept {

@@ -59,6 +59,9 @@ void add_follow_options(CLI::App& verb, FollowOptions& options) {
           "How to wait for frames: spin, yield, backoff, park, hybrid or hybrid:US, which spins "
           "for US microseconds before it sleeps [park]")
       ->type_name("MODE");
+  verb.add_option("--max-rate", options.max_rate_hz,
+                  "At most so many frames a second, thinned by the publisher where it can [all]")
+      ->check(CLI::Range(1, 65535, "HZ"));
 }
 
 void add_follow_places(CLI::App& verb, FollowOptions& options) {
@@ -191,6 +194,11 @@ Result<Follower> Follower::create(const FollowOptions& options, const std::atomi
     }
     presence.emplace(std::move(*subscribed));
     reading.mode = FollowMode::kDirect;
+  }
+  if (options.max_rate_hz != 0) {
+    reading.delivery = DeliveryMode::kRateLimited;
+    reading.max_rate_hz = options.max_rate_hz;
+    reading.own_descriptors.wanted = true;
   }
   reading.on_event = [&told = *notes](const ConsumerEvent& event) { told.on_event(event); };
   const std::uint64_t newest = newest_in(stream->header_region_uri);

@@ -28,6 +28,7 @@ struct FollowOptions {
   std::string stream;
   bool direct = false;
   WaitStrategy wait = {.kind = WaitKind::kPark};
+  std::uint32_t max_rate_hz = 0;  ///< 0: all frames
   std::optional<std::int32_t> descriptor_stream_id;
   double timeout_s = 0;  ///< 0: as long as it takes
   std::string shm_dir = "/dev/shm";
@@ -35,7 +36,7 @@ struct FollowOptions {
   Deployment deployment = Deployment::kWhatIsThere;
 };
 
-/// Puts NAME, --direct and --wait on the command line.
+/// Puts NAME, --direct, --wait and --max-rate on the command line.
 void add_follow_options(CLI::App& verb, FollowOptions& options);
 /// Puts --timeout and where to find what behind the options of the verb itself.
 void add_follow_places(CLI::App& verb, FollowOptions& options);

@@ -183,6 +183,15 @@ int ClientCore::do_work(Nanos now_mono) {
   return work;
 }
 
+void ResponseListener::on_control_response(const layout::ControlResponse& response,
+                                           const base::Now&) {
+  if (options_.on_control_response) {
+    options_.on_control_response({.correlation_id = response.correlation_id,
+                                  .code = static_cast<std::int32_t>(response.code),
+                                  .text = std::string(response.error_message)});
+  }
+}
+
 /// Until the driver has told where it announces.
 void ClientCore::follow_announces(Nanos now) {
   if (!announces_asked_ || now < ask_announces_at_) {
@@ -210,6 +219,7 @@ void ClientCore::follow_announces(Nanos now) {
 template <class Give>
 void ClientCore::for_each_listener(Give&& give) {
   give(static_cast<agents::ControlListener&>(directory_));
+  give(static_cast<agents::ControlListener&>(responses_));
   for (agents::OwnerAgent* owner : owners_) {
     give(static_cast<agents::ControlListener&>(*owner));
   }
@@ -240,6 +250,15 @@ agents::AskNumber ClientCore::ask_number(const admin::Request& request) const {
   };
 }
 
+agents::AskNumber ClientCore::ask_responder() const {
+  return [inquiry = std::make_shared<Inquiry>(
+              aeron_dir(), options_.channels.control_stream_id,
+              admin::Request{.operation = admin::Operation::kStatus})](Nanos now) {
+    const std::optional<Result<std::string>> answer = inquiry->poll(now);
+    return answer ? std::optional(responder_in(*answer)) : std::nullopt;
+  };
+}
+
 core::attach::AttachMachine::Options ClientCore::lease_options(layout::Role role,
                                                                Nanos announce_period) const {
   const LeaseTiming& timing = options_.leases;
@@ -266,10 +285,11 @@ std::uint64_t ClientCore::late_calls() const noexcept {
 }
 
 std::unique_ptr<agents::OwnerAgent> ClientCore::add_owner(const os::OwnedStream& stream,
+                                                          agents::OwnerAgent::Shared shared,
                                                           agents::OwnerAgent::Options options) {
   const std::lock_guard lock(control_mutex_);
-  auto agent =
-      std::make_unique<agents::OwnerAgent>(stream, bus_, std::move(options), clock_.mono());
+  auto agent = std::make_unique<agents::OwnerAgent>(stream, bus_, *control_, shared,
+                                                    std::move(options), clock_.mono());
   owners_.push_back(agent.get());
   return agent;
 }
@@ -306,7 +326,7 @@ void ClientCore::remove(std::unique_ptr<agents::OwnerAgent> agent) {
 std::unique_ptr<agents::TenantAgent> ClientCore::add_tenant(agents::TenantShared& shared,
                                                             agents::TenantAgent::Options options) {
   const std::lock_guard lock(control_mutex_);
-  auto agent = std::make_unique<agents::TenantAgent>(bus_, *leases_, policy_, shared,
+  auto agent = std::make_unique<agents::TenantAgent>(bus_, *control_, *leases_, policy_, shared,
                                                      std::move(options), clock_.mono());
   tenants_.push_back(agent.get());
   return agent;

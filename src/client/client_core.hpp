@@ -46,6 +46,16 @@ class ControlDuty {
   ClientCore& core_;
 };
 
+/// Passes control responses to the application.
+class ResponseListener final : public agents::ControlListener {
+ public:
+  explicit ResponseListener(const ClientOptions& options) noexcept : options_(options) {}
+  void on_control_response(const layout::ControlResponse& response, const base::Now& now) override;
+
+ private:
+  const ClientOptions& options_;
+};
+
 class ClientCore {
  public:
   [[nodiscard]] static Result<std::shared_ptr<ClientCore>> create(ClientOptions options);
@@ -68,6 +78,7 @@ class ClientCore {
 
   /// Makes an agent that do_work drives until it is removed.
   [[nodiscard]] std::unique_ptr<agents::OwnerAgent> add_owner(const os::OwnedStream& stream,
+                                                              agents::OwnerAgent::Shared shared,
                                                               agents::OwnerAgent::Options options);
   [[nodiscard]] std::unique_ptr<agents::MappingAgent> add_consumer(
       agents::ConsumerShared& shared, agents::MappingAgent::Options options);
@@ -96,6 +107,8 @@ class ClientCore {
   }
   /// Asks the driver for the number of a stream.
   [[nodiscard]] agents::AskNumber ask_number(const admin::Request& request) const;
+  /// Asks the driver whether it answers hellos itself.
+  [[nodiscard]] agents::AskNumber ask_responder() const;
   /// What every lease of this client has in common.
   [[nodiscard]] core::attach::AttachMachine::Options lease_options(layout::Role role,
                                                                    Nanos announce_period) const;
@@ -129,6 +142,7 @@ class ClientCore {
   std::optional<bus::MediaDriverHandle> driver_;  // outlives the connection to it
   bus::Client bus_;
   agents::StreamDirectory directory_;
+  ResponseListener responses_{options_};
   std::unique_ptr<agents::ControlBus> control_;
   std::mutex control_mutex_;
   std::vector<agents::OwnerAgent*> owners_;

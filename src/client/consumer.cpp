@@ -36,6 +36,12 @@ Result<int> Consumer::event_descriptor() {
 std::shared_ptr<const MetadataSet> Consumer::metadata() const {
   return core_->metadata();
 }
+Status Consumer::set_delivery(DeliveryMode mode, std::uint32_t max_rate_hz) {
+  return core_->set_delivery(mode, max_rate_hz);
+}
+bool Consumer::has_own_descriptors() const noexcept {
+  return core_->has_own_descriptors();
+}
 
 MappingState Consumer::state() const noexcept {
   return core_->shared().state.load(std::memory_order_relaxed);

@@ -1,21 +1,54 @@
 #include "client/consumer_core.hpp"
 
 #include <algorithm>
-#include <random>
 #include <thread>
 
 #include "base/relax.hpp"
 #include "core/consumer/descriptor_message.hpp"
 #include "core/wake/wake_protocol.hpp"
+#include "os/entropy.hpp"
 #include "os/futex.hpp"
 
 namespace tensorpool::inline v0::detail {
 namespace {
 
-// W284.
-[[nodiscard]] std::uint32_t random_consumer_id() {
-  std::random_device entropy;
-  return std::uniform_int_distribution<std::uint32_t>(1, 0x7FFF'FFFFU)(entropy);
+[[nodiscard]] agents::Delivery delivery_of(DeliveryMode mode, std::uint32_t max_rate_hz) {
+  return {.mode = mode == DeliveryMode::kRateLimited ? layout::Mode::kRateLimited
+                                                     : layout::Mode::kStream,
+          .max_rate_hz = max_rate_hz};
+}
+
+/// What is asked for, as far as it can be said before there is a consumer id (W287, W288).
+[[nodiscard]] Result<core::registration::OwnStream> own_of(const OwnStreamOptions& options) {
+  if (!options.wanted) {
+    return core::registration::OwnStream{};
+  }
+  if (const Result<bus::Channel> channel = bus::Channel::parse(options.channel); !channel) {
+    return fail(channel.error());
+  }
+  if (options.stream_id != 0 && !bus::is_valid_stream_id(options.stream_id)) {
+    return fail(Errc::kInvalidArgument, "own stream id",
+                static_cast<std::uint64_t>(options.stream_id), 0x7FFF'FFFF);  // W432
+  }
+  return core::registration::OwnStream{.channel = options.channel,
+                                       .stream_id = static_cast<std::uint32_t>(options.stream_id)};
+}
+
+/// How the consumer wants to be served (§1.15.1).
+[[nodiscard]] Status want_delivery(const ConsumerOptions& options,
+                                   agents::MappingAgent::Options& agent) {
+  agent.wish.supports_shm = options.use_shm;
+  agent.wish.max_rate_hz = options.max_rate_hz;
+  if (const Status sane = core::registration::check_wish(agent.wish); !sane) {
+    return sane;
+  }
+  const Result<core::registration::OwnStream> descriptors = own_of(options.own_descriptors);
+  const Result<core::registration::OwnStream> control = own_of(options.own_control);
+  if (!descriptors || !control) {
+    return fail(descriptors ? control.error() : descriptors.error());
+  }
+  agent.own = {.descriptors = *descriptors, .control = *control};
+  return {};
 }
 
 /// What the consumer needs besides under a driver.
@@ -56,6 +89,7 @@ Result<std::unique_ptr<ConsumerCore>> ConsumerCore::create(std::shared_ptr<Clien
   agent.timing =
       core::Timing::of(options.announce_period, options.freshness_window, options.liveness_timeout);
   agent.timing.hello_interval = options.hello_interval;
+  agent.timing.qos_interval = options.qos_interval;
   agent.descriptor_stream_id = options.descriptor_stream_id;
   agent.on_event = options.on_event;
   agent.metadata = {.liveness_timeout = agent.timing.liveness_timeout,
@@ -70,7 +104,12 @@ Result<std::unique_ptr<ConsumerCore>> ConsumerCore::create(std::shared_ptr<Clien
       return fail(wanted.error());
     }
   } else if (agent.consumer_id == 0) {
-    agent.consumer_id = random_consumer_id();
+    base::Random random(os::entropy());
+    agent.consumer_id = core::registration::random_consumer_id(random);  // W284
+    agent.self_picked_id = true;
+  }
+  if (const Status wanted = want_delivery(options, agent); !wanted) {
+    return fail(wanted.error());
   }
   Result<bus::Channel> channel = bus::Channel::parse(options.descriptor_channel);
   if (!channel) {
@@ -91,7 +130,11 @@ ConsumerCore::ConsumerCore(std::shared_ptr<ClientCore> client, const ConsumerOpt
                  .max_outstanding_seq_gap = options.max_outstanding_seq_gap}),
       silence_(options.probe_after),
       wait_(options.wait),
-      parking_(client_->aeron_dir()) {}
+      parking_(client_->aeron_dir()) {
+  const std::uint64_t wished = delivery_of(options.delivery, options.max_rate_hz).packed();
+  shared_.delivery.wished.store(wished, std::memory_order_relaxed);
+  shared_.delivery.in_force.store(wished, std::memory_order_relaxed);
+}
 
 ConsumerCore::~ConsumerCore() {
   if (client_->is_forked()) {
@@ -115,6 +158,13 @@ bool ConsumerCore::begin_poll() noexcept {
     return false;
   }
   settle_borrowed();
+  const std::uint64_t delivery = shared_.delivery.in_force.load(std::memory_order_relaxed);
+  if (delivery != delivery_) [[unlikely]] {
+    follow_delivery(delivery);
+  }
+  if (receiver_.is_gated()) [[unlikely]] {
+    receiver_.set_arrival_time(client_->clock().mono());
+  }
   EpochRef* const offered = agent_->epochs().current();
   const MappedEpoch* const present = attached_ ? attached_->get() : nullptr;
   if ((offered == nullptr ? nullptr : offered->get()) != present) [[unlikely]] {
@@ -165,11 +215,50 @@ bus::Subscription* ConsumerCore::descriptors() noexcept {
   if (in != heard_on_) [[unlikely]] {
     heard_on_ = in;
     receiver_.subscription_changed();  // W263
+    const std::uint32_t own = shared_.delivery.own_stream_id.load(std::memory_order_relaxed);
+    on_own_stream_ =
+        in != nullptr && own != 0 && static_cast<std::uint32_t>(in->stream_id()) == own;
+    follow_delivery(delivery_);
   }
   return in;
 }
 
+/// Who thins the stream: the producer one of our own, else the gate here (W334, W340, W341).
+void ConsumerCore::follow_delivery(std::uint64_t delivery) noexcept {
+  delivery_ = delivery;
+  const agents::Delivery now = agents::Delivery::unpack(delivery);
+  const bool thinned = now.is_limited() && on_own_stream_;
+  receiver_.limit_rate(
+      now.is_limited() && !thinned ? core::registration::interval_of(now.max_rate_hz) : Nanos{0},
+      thinned);
+}
+
+/// For the QosConsumer that the control thread sends (W396, W398).
+void ConsumerCore::tell_qos() noexcept {
+  agents::DeliveryShared& told = shared_.delivery;
+  told.drops_gap.store(receiver_.counters().drops_gap, std::memory_order_relaxed);
+  told.drops_late.store(receiver_.counters().drops_late, std::memory_order_relaxed);
+  if (told.epoch.load(std::memory_order_relaxed) != receiver_.epoch()) [[unlikely]] {
+    told.epoch.store(0, std::memory_order_relaxed);
+    told.last_seq.store(receiver_.last_seq(), std::memory_order_release);
+    told.epoch.store(receiver_.epoch(), std::memory_order_release);
+    return;
+  }
+  told.last_seq.store(receiver_.last_seq(), std::memory_order_relaxed);
+}
+
+Status ConsumerCore::set_delivery(DeliveryMode mode, std::uint32_t max_rate_hz) {
+  core::registration::ConsumerWish wish;
+  wish.max_rate_hz = max_rate_hz;
+  if (Status sane = core::registration::check_wish(wish); !sane) {
+    return sane;
+  }
+  shared_.delivery.wished.store(delivery_of(mode, max_rate_hz).packed(), std::memory_order_relaxed);
+  return {};
+}
+
 void ConsumerCore::end_poll(int frames) noexcept {
+  tell_qos();
   if (bell_ != nullptr && frames == 0) [[unlikely]] {
     ask_for_event();
   }

@@ -58,6 +58,14 @@ Result<std::uint32_t> number_in(const Result<std::string>& answer) {
                                  : fail(Errc::kMalformedMessage, "answer of the driver");
 }
 
+Result<std::uint32_t> responder_in(const Result<std::string>& answer) {
+  const Result<Json> body = body_of(answer);
+  if (!body) {
+    return fail(body.error());
+  }
+  return body->value("answers_hellos", Json()) == true ? 1U : 0U;
+}
+
 Result<AnnounceEndpoint> announces_in(const Result<std::string>& answer) {
   const Result<Json> body = body_of(answer);
   if (!body) {

@@ -29,10 +29,32 @@ constexpr std::uint32_t kSlotsDefault = 1024;
       core::Timing::of(options.announce_period, options.freshness_window, Nanos{});
   timing.liveness_timeout = std::max(timing.liveness_timeout, timing.freshness_window);
   timing.metadata_period = options.metadata_period;
+  timing.qos_interval = options.qos_interval;
+  timing.hello_interval = options.hello_interval;
   if (const Status sane = core::check_timing(timing); !sane) {
     return fail(sane.error());
   }
   return timing;
+}
+
+/// How the consumers of the stream are registered (§1.15.2).
+[[nodiscard]] Result<agents::RegistryAgent::Options> registry_of(const StreamOptions& options,
+                                                                 const core::Timing& timing) {
+  const Nanos period = std::max(timing.hello_interval, timing.qos_interval);
+  const Nanos stale = options.consumer_stale == Nanos{} ? 5 * period : options.consumer_stale;
+  const auto ms = [](Nanos span) { return static_cast<std::uint64_t>(span.count() / 1'000'000); };
+  if (stale < 3 * period) {
+    return fail(Errc::kInvalidArgument, "consumer_stale_ms", ms(stale), ms(3 * period));
+  }
+  if (stale > 5 * period) {
+    return fail(Errc::kInvalidArgument, "consumer_stale_ms", ms(stale), ms(5 * period));
+  }
+  if (options.max_consumers == 0) {
+    return fail(Errc::kInvalidArgument, "max_consumers", 0, 1);
+  }
+  return agents::RegistryAgent::Options{.responds = options.answer_hellos,
+                                        .consumers_max = options.max_consumers,
+                                        .stale_timeout = stale};
 }
 
 /// What both kinds of producers need to know before they begin.
@@ -40,6 +62,7 @@ struct Wanted {
   std::uint32_t number = 0;  ///< 0 where only the name is known
   core::Timing timing = {};
   bus::Channel descriptor_channel = {};
+  agents::RegistryAgent::Options registry = {};
 };
 [[nodiscard]] Result<Wanted> wanted_by(const StreamOptions& options) {
   if (options.stream_id != 0 && !layout::valid_stream_id(options.stream_id)) {
@@ -54,8 +77,14 @@ struct Wanted {
   if (!channel) {
     return fail(channel.error());
   }
-  return Wanted{
-      .number = options.stream_id, .timing = *timing, .descriptor_channel = std::move(*channel)};
+  const Result<agents::RegistryAgent::Options> registry = registry_of(options, *timing);
+  if (!registry) {
+    return fail(registry.error());
+  }
+  return Wanted{.number = options.stream_id,
+                .timing = *timing,
+                .descriptor_channel = std::move(*channel),
+                .registry = *registry};
 }
 
 [[nodiscard]] core::region::StreamGeometry geometry_of(const StreamOptions& options,
@@ -150,7 +179,10 @@ Status ProducerCore::begin_standalone(const StreamOptions& options) {
   if (wake_ != nullptr) {
     wake_->want(number, stream_->epoch());
   }
-  owner_ = client_->add_owner(*stream_, std::move(agent));
+  agent.registry = std::move(wanted->registry);
+  owner_ = client_->add_owner(*stream_,
+                              {.own_streams = shared_.own_streams, .next_seq = shared_.next_seq},
+                              std::move(agent));
   shared_.stream_id.store(number, std::memory_order_relaxed);
   shared_.epochs.offer(std::make_unique<WrittenRef>(new WrittenEpoch(
       std::nullopt, memory_of(stream_->regions()), owner_->descriptors(),
@@ -164,6 +196,8 @@ Status ProducerCore::begin_lease(const StreamOptions& options) {
     return fail(wanted.error());
   }
   agents::TenantAgent::Options agent;
+  agent.registry = std::move(wanted->registry);
+  agent.ask_responder = client_->ask_responder();
   agent.lease = client_->lease_options(layout::Role::kProducer, options.announce_period);
   agent.lease.stream_id = wanted->number;
   agent.lease.client_id = options.producer_id;
@@ -238,12 +272,16 @@ inline void ProducerCore::take_offered() noexcept {
     }
   }
   present_ = offered;
+  shared_.seq_epoch.store(0, std::memory_order_relaxed);
   if (present_ != nullptr) {
     present_->retain();
     present_->writer.counters() = kept_;
     if (wake_ != nullptr) {
       wake_->want(stream_id(), present_->epoch());
     }
+    shared_.next_seq.store(present_->writer.next_seq(), std::memory_order_relaxed);
+    // sync(told-seq): publish.
+    shared_.seq_epoch.store(present_->epoch(), std::memory_order_release);
   }
   writable_ = loss_untold_ ? nullptr : present_;
 }
@@ -288,6 +326,7 @@ PublishStatus ProducerCore::publish(const TensorInfo& info, std::span<const std:
   }
   const PublishStatus status = writable_->writer.publish(info, payload, timestamp_ns);
   if (status == PublishStatus::kPublished) [[likely]] {
+    shared_.next_seq.store(writable_->writer.next_seq(), std::memory_order_relaxed);
     tell_consumers(*writable_);
   }
   return status;
@@ -304,6 +343,7 @@ PublishStatus ProducerCore::claim(std::size_t bytes, FillWith fill, OpenClaim& o
   }
   const PublishStatus status = writable_->writer.claim(bytes, out, fill);
   if (status == PublishStatus::kPublished) [[likely]] {
+    shared_.next_seq.store(writable_->writer.next_seq(), std::memory_order_relaxed);
     ++writable_->open_claims;
   }
   return status;
@@ -368,7 +408,10 @@ void ProducerCore::end_claim(const OpenClaim& claim,
 
 /// The frame is in the ring. Whoever is woken finds its descriptor.
 inline void ProducerCore::tell_consumers(WrittenEpoch& epoch) noexcept {
-  send_descriptor(epoch);
+  send_descriptor(epoch, epoch.descriptors.current());  // W187
+  if (shared_.own_streams.descriptors.any()) [[unlikely]] {
+    send_to_single_consumers(epoch);
+  }
   layout::WakeWords* const words = wake_ == nullptr ? nullptr : wake_->words();
   if (words != nullptr && core::wake::somebody_sleeps<base::DefaultAtom>(words->armed))
       [[unlikely]] {
@@ -387,13 +430,32 @@ inline void ProducerCore::tell_consumers(WrittenEpoch& epoch) noexcept {
   ++counters.wakes;
 }
 
-/// W187, W191, W198..W201: never blocks, and each failure has its counter.
-void ProducerCore::send_descriptor(WrittenEpoch& epoch) noexcept {
+/// W188, W335..W337. A failure on one stream has no effect on another (W202).
+[[gnu::noinline]] void ProducerCore::send_to_single_consumers(WrittenEpoch& epoch) noexcept {
+  std::optional<Nanos> now;
+  shared_.own_streams.descriptors.use([&](agents::OwnStreams::List& streams) noexcept {
+    for (agents::OwnPublication* const stream : streams) {
+      const Nanos interval{stream->interval_ns.load(std::memory_order_relaxed)};
+      if (interval == Nanos{0}) {
+        send_descriptor(epoch, stream->link.current());
+        continue;
+      }
+      now = now ? now : client_->clock().mono();
+      if (stream->cap.is_due(*now, interval)) {
+        if (send_descriptor(epoch, stream->link.current())) {
+          stream->cap.sent(*now);
+        }
+      }
+    }
+  });
+}
+
+/// W191, W198..W201: never blocks, and each failure has its counter. True when it was sent.
+bool ProducerCore::send_descriptor(WrittenEpoch& epoch, bus::ExclusivePublication* out) noexcept {
   ProducerCounters& counters = epoch.writer.counters();
-  bus::ExclusivePublication* const out = epoch.descriptors.current();
   if (out == nullptr) [[unlikely]] {
     ++counters.descriptor_closed;
-    return;
+    return false;
   }
   bus::BufferClaim claim;
   bus::OfferStatus status = out->try_claim(sizeof(layout::FrameDescriptorMessage), claim);
@@ -407,7 +469,7 @@ void ProducerCore::send_descriptor(WrittenEpoch& epoch) noexcept {
       message.timestamp_ns = static_cast<std::uint64_t>(client_->clock().mono().count());
     }
     out->commit(claim);
-    return;
+    return true;
   }
   switch (status) {
     case bus::OfferStatus::kOk:
@@ -428,6 +490,7 @@ void ProducerCore::send_descriptor(WrittenEpoch& epoch) noexcept {
       ++counters.descriptor_error;
       break;
   }
+  return false;
 }
 
 // -- Metadata ------------------------------------------------------------------------------------
@@ -526,7 +589,16 @@ bool ProducerCore::has_subscribers() noexcept {
   take_offered();
   bus::ExclusivePublication* const out =
       present_ == nullptr ? nullptr : present_->descriptors.current();
-  return out != nullptr && out->is_connected();
+  bool any = out != nullptr && out->is_connected();
+  if (!any && shared_.own_streams.descriptors.any()) {
+    shared_.own_streams.descriptors.use([&any](agents::OwnStreams::List& streams) noexcept {
+      any = std::any_of(streams.begin(), streams.end(), [](agents::OwnPublication* stream) {
+        bus::ExclusivePublication* const own = stream->link.current();
+        return own != nullptr && own->is_connected();
+      });
+    });
+  }
+  return any;
 }
 
 ProducerCounters ProducerCore::counters() const noexcept {

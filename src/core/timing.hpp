@@ -12,6 +12,7 @@ struct Timing {
   Nanos liveness_timeout = std::chrono::milliseconds(5000);  ///< 5 announce periods
   Nanos hello_interval = std::chrono::milliseconds(1000);
   Nanos metadata_period = std::chrono::milliseconds(1000);
+  Nanos qos_interval = std::chrono::milliseconds(1000);
 
   /// As configured: 0 stands for the relation to the announce period that the defaults have.
   [[nodiscard]] static constexpr Timing of(Nanos announce_period, Nanos freshness_window,
@@ -49,6 +50,9 @@ struct Timing {
   }
   if (timing.metadata_period <= Nanos{0}) {
     return fail(Errc::kInvalidArgument, "metadata_period_ms", ms(timing.metadata_period), 1);
+  }
+  if (timing.qos_interval <= Nanos{0}) {
+    return fail(Errc::kInvalidArgument, "qos_interval_ms", ms(timing.qos_interval), 1);
   }
   if (timing.freshness_window < timing.announce_period) {
     return fail(Errc::kInvalidArgument, "freshness window", ms(timing.freshness_window),

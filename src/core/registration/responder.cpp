@@ -45,7 +45,7 @@ Result<Responder> Responder::create(Options options) {
 }
 
 Responder::Responder(Options options) : options_(std::move(options)) {
-  entries_.reserve(options_.capacity);
+  entries_.reserve(std::min<std::size_t>(options_.capacity, 256));
 }
 
 // -- Inputs --------------------------------------------------------------------------------------
@@ -136,6 +136,10 @@ void Responder::on_lease_ended(ConsumerKey consumer) {
   if (Entry* const known = entry(consumer)) {
     forget(*known);
   }
+}
+
+void Responder::set_responds(bool responds) noexcept {
+  options_.responds = responds;
 }
 
 Status Responder::set_policy(Policy policy) {

@@ -158,6 +158,8 @@ class Responder {
   void on_config_unsent(ConsumerKey consumer);
   /// The consumer's lease under a driver has ended, by whatever route (W321).
   void on_lease_ended(ConsumerKey consumer);
+  /// Whether hellos are answered from now on. What was assigned before stays as it is.
+  void set_responds(bool responds) noexcept;
   /// Another policy: everybody is told (W315).
   [[nodiscard]] Status set_policy(Policy policy);
   /// Looks for one consumer that is silent or has to be told something. True when there may be

@@ -62,7 +62,7 @@ TEST(CheckSettings, gives_the_first_error_as_such) {
 }
 
 TEST(IdRanges, must_not_overlap_whichever_key_they_belong_to) {
-  TP_REQ("D238");
+  TP_REQ("D238", "W433");
   Settings settings = minimal();
   settings.stream_ids = {{.first = 20000, .last = 20009}, {.first = 20010, .last = 20019}};
   settings.descriptor_stream_ids = {{.first = 31000, .last = 31999}};

@@ -4,7 +4,9 @@
 #include <set>
 
 #include "core/registration/hello_sender.hpp"
+#include "core/registration/responder.hpp"
 #include "core/registration/stream_move.hpp"
+#include "core/timing.hpp"
 #include "support/requirement.hpp"
 
 namespace tensorpool::core::registration {
@@ -61,6 +63,13 @@ TEST(HelloSender, speaks_at_once_when_something_changes) {
   sut.set_consumer_id(8);
   EXPECT_TRUE(sut.is_due(now));
   EXPECT_EQ(sut.hello().consumer_id, 8U);
+}
+
+TEST(HelloSender, speaks_at_least_three_times_before_anybody_forgets_it) {
+  TP_REQ("W292");
+  const Nanos patience = Responder::Options{}.stale_timeout;
+  EXPECT_LE(3 * Timing{}.hello_interval, patience);
+  EXPECT_LE(3 * Timing{}.qos_interval, patience);
 }
 
 TEST(HelloSender, says_nothing_without_a_number) {

@@ -1,0 +1,210 @@
+#include "agents/registration_agent.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace tensorpool::inline v0::agents {
+
+using core::registration::ConsumerWish;
+using core::registration::OwnKind;
+using core::registration::OwnStream;
+using Step = core::registration::StreamMove::Step;
+
+namespace {
+
+[[nodiscard]] OwnStream completed(OwnStream wanted, OwnKind kind, std::uint32_t consumer_id) {
+  if (!wanted.channel.empty() && wanted.stream_id == 0) {
+    wanted.stream_id = core::registration::preferred_stream_id(kind, consumer_id);
+  }
+  return wanted;
+}
+
+}  // namespace
+
+RegistrationAgent::RegistrationAgent(bus::Client& client, DeliveryShared& shared, Options options,
+                                     Nanos now)
+    : client_(client),
+      shared_(shared),
+      options_(std::move(options)),
+      hello_(options_.stream_id, options_.timing.hello_interval, options_.wish, now),
+      qos_(options_.timing.qos_interval, now) {
+  if (!options_.direct) {
+    descriptors_.emplace(
+        client_, bus::SubscriptionLink::Options{.channel = options_.descriptor_channel.untethered(),
+                                                .stream_id = options_.descriptor_stream_id});
+  }
+}
+
+int RegistrationAgent::do_work(ControlBus& control, std::uint32_t consumer_id, std::uint64_t epoch,
+                               Nanos now) {
+  const int work = keep_descriptors(now) + keep_control(now);
+  follow_wish(consumer_id);
+  say_hello(control, now);
+  say_qos(control, consumer_id, epoch, now);
+  return work;
+}
+
+// -- What is said --------------------------------------------------------------------------------
+
+void RegistrationAgent::follow_wish(std::uint32_t consumer_id) {
+  const std::uint64_t wished = shared_.wished.load(std::memory_order_relaxed);
+  if (wished == wished_ && consumer_id == hello_.consumer_id()) {
+    return;
+  }
+  if (wished != wished_) {
+    wished_ = wished;
+    shared_.in_force.store(wished, std::memory_order_relaxed);  // until a config says otherwise
+  }
+  ConsumerWish wish = options_.wish;
+  wish.mode = Delivery::unpack(wished).mode;
+  wish.max_rate_hz = Delivery::unpack(wished).max_rate_hz;
+  if (!options_.direct) {
+    wish.descriptors = completed(options_.own.descriptors, OwnKind::kDescriptor, consumer_id);
+  }
+  wish.control = completed(options_.own.control, OwnKind::kControl, consumer_id);
+  hello_.set_wish(std::move(wish));
+  hello_.set_consumer_id(consumer_id);
+}
+
+void RegistrationAgent::say_hello(ControlBus& control, Nanos now) {
+  if (hello_.is_due(now) && control.send_control(hello_.hello())) {
+    hello_.sent(now);
+  }
+}
+
+void RegistrationAgent::say_qos(ControlBus& control, std::uint32_t consumer_id, std::uint64_t epoch,
+                                Nanos now) {
+  if (consumer_id == 0 || !qos_.is_due(now)) {
+    return;
+  }
+  layout::QosConsumer message;
+  message.stream_id = options_.stream_id;
+  message.consumer_id = consumer_id;
+  message.epoch = epoch;  // W397
+  const std::uint64_t last_seq = shared_.last_seq.load(std::memory_order_acquire);
+  if (epoch != 0 && shared_.epoch.load(std::memory_order_acquire) == epoch) {
+    message.last_seq_seen = last_seq;  // W398
+  }
+  message.drops_gap = shared_.drops_gap.load(std::memory_order_relaxed);  // W396
+  message.drops_late = shared_.drops_late.load(std::memory_order_relaxed);
+  message.mode = Delivery::unpack(shared_.in_force.load(std::memory_order_relaxed)).mode;
+  if (control.send_qos(message)) {
+    qos_.sent(now);
+  }
+}
+
+// -- What is assigned ----------------------------------------------------------------------------
+
+Status RegistrationAgent::on_config(const layout::ConsumerConfig& config) {
+  OwnStream descriptors = OwnStream::of(config.descriptor_channel, config.descriptor_stream_id);
+  OwnStream control = OwnStream::of(config.control_channel, config.control_stream_id);
+  for (const OwnStream* const one : {&descriptors, &control}) {
+    if (one->is_half()) {
+      return fail(make_error(Errc::kStreamAssignmentInvalid, one->channel, one->stream_id)
+                      .in_stream(options_.stream_id));
+    }
+  }
+  const Delivery wished = Delivery::unpack(shared_.wished.load(std::memory_order_relaxed));
+  shared_.in_force.store(Delivery{.mode = config.mode, .max_rate_hz = wished.max_rate_hz}.packed(),
+                         std::memory_order_relaxed);  // W331
+  if (descriptors_) {
+    switch (descriptor_.assign(std::move(descriptors))) {
+      case Step::kNothing:
+        break;
+      case Step::kAdd:
+        move_descriptors(descriptor_.target());
+        break;
+      case Step::kCancel:
+        descriptors_->stay();
+        shared_.own_stream_id.store(descriptor_.place().stream_id, std::memory_order_relaxed);
+        break;
+    }
+  }
+  switch (control_.assign(std::move(control))) {
+    case Step::kNothing:
+      break;
+    case Step::kAdd:
+      move_control(control_.target());
+      break;
+    case Step::kCancel:
+      next_control_.reset();
+      break;
+  }
+  return {};
+}
+
+/// The polling thread knows the stream by its number when it comes to it.
+void RegistrationAgent::move_descriptors(const OwnStream& to) {
+  if (to.is_absent()) {
+    shared_.own_stream_id.store(0, std::memory_order_relaxed);
+    descriptors_->move_to(options_.descriptor_channel.untethered(), options_.descriptor_stream_id);
+    return;
+  }
+  const Result<bus::Channel> channel = bus::Channel::parse(to.channel);
+  if (!channel || !bus::is_valid_stream_id(to.stream_id)) {
+    refuse(to);
+    descriptors_->stay();
+    descriptor_.on_added(false);
+    return;
+  }
+  shared_.own_stream_id.store(to.stream_id, std::memory_order_relaxed);
+  descriptors_->move_to(channel->untethered(), static_cast<std::int32_t>(to.stream_id));
+}
+
+void RegistrationAgent::move_control(const OwnStream& to) {
+  next_control_.reset();
+  if (to.is_absent()) {
+    own_control_.reset();
+    control_.on_added(true);
+    return;
+  }
+  const Result<bus::Channel> channel = bus::Channel::parse(to.channel);
+  if (!channel || !bus::is_valid_stream_id(to.stream_id)) {
+    refuse(to);
+    control_.on_added(false);
+    return;
+  }
+  next_control_ = std::make_unique<bus::SubscriptionLink>(
+      client_,
+      bus::SubscriptionLink::Options{.channel = channel->untethered(),
+                                     .stream_id = static_cast<std::int32_t>(to.stream_id)});
+}
+
+int RegistrationAgent::keep_descriptors(Nanos now) {
+  if (!descriptors_) {
+    return 0;
+  }
+  const int work = descriptors_->do_work(now);
+  if (descriptor_.is_moving() && !descriptors_->is_moving()) {
+    const bool added = !descriptors_->last_error();
+    if (!added) {
+      refuse(descriptor_.target());
+    }
+    descriptor_.on_added(added);
+    shared_.own_stream_id.store(descriptor_.place().stream_id, std::memory_order_relaxed);
+  }
+  return work;
+}
+
+int RegistrationAgent::keep_control(Nanos now) {
+  int work = own_control_ ? own_control_->do_work(now) : 0;
+  if (next_control_) {
+    work += next_control_->do_work(now);
+    if (next_control_->is_up()) {
+      own_control_ = std::move(next_control_);
+      control_.on_added(true);
+    } else if (next_control_->last_error()) {
+      next_control_.reset();
+      refuse(control_.target());
+      control_.on_added(false);
+    }
+  }
+  return work;
+}
+
+void RegistrationAgent::refuse(const OwnStream& at) {
+  refusal_ = make_error(Errc::kStreamAssignmentInvalid, at.channel, at.stream_id)
+                 .in_stream(options_.stream_id);
+}
+
+}  // namespace tensorpool::inline v0::agents
