@@ -358,7 +358,8 @@ bool ConsumerCore::has_input(LookAt where) noexcept {
   if (in != nullptr && in->has_fragment()) {
     return true;
   }
-  return recover_gaps_ && where == LookAt::kRing && receiver_.frame_in_ring();
+  return recover_gaps_ && where == LookAt::kRing && !receiver_.expects_jumps() &&
+         receiver_.frame_in_ring();  // a thinned stream leaves frames in the ring
 }
 
 const std::shared_ptr<os::WakeFile>& ConsumerCore::wake_file(Nanos now) noexcept {
