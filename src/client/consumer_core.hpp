@@ -1,6 +1,6 @@
 // hot-path: an idle poll is 1 Aeron poll, 6 loads and 4 stores; a frame adds the receiver's budget
-//           and the callback. A clock is read once in kIdlePollsPerClock idle polls, and at each
-//           poll where a rate is to be kept here. No allocation, no system call.
+// and the callback. A clock is read once in kIdlePollsPerClock idle polls, and at each poll where a
+// rate is to be kept here. No allocation, no system call.
 //
 // The inside of a Consumer: polls descriptors or the ring, and hands frames to the application.
 // Control work is the MappingAgent's. Spec: §1.12; design §4.

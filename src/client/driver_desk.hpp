@@ -59,10 +59,9 @@ class Inquiry {
 /// What an answer says. Errors: as the answer's; kMalformedMessage.
 /// The number of a stream; kNotFound: the driver does not know the name; others are refusals.
 [[nodiscard]] Result<std::uint32_t> number_in(const Result<std::string>& answer);
-/// Where the driver announces, in its status.
 /// 1 where the driver answers the hellos of consumers itself, 0 where it leaves that to producers.
 [[nodiscard]] Result<std::uint32_t> responder_in(const Result<std::string>& answer);
-
+/// Where the driver announces, in its status.
 [[nodiscard]] Result<AnnounceEndpoint> announces_in(const Result<std::string>& answer);
 
 }  // namespace tensorpool::inline v0::detail

@@ -1,10 +1,9 @@
-// hot-path: besides the writer's and Aeron's budget a publish costs 10 loads, 1 store, 8 branches
-// and
-//           the barrier of core/wake while nobody sleeps, and under a driver one clock read: the
-//           one that the capture time takes anyway, or, where the caller gives that, one of the
-//           coarse clock (5 ns). Where consumers have streams of their own: an exchange, a clock
-//           read if one of them has a rate cap, and per stream 2 loads, and a descriptor if it is
-//           due. No allocation, no system call.
+// hot-path: besides the writer's and Aeron's budget a publish costs 10 loads, 1 store, 8 branches,
+// and the barrier of core/wake while nobody sleeps; under a driver one clock read more, which is
+// the one that the capture time takes anyway, or, where the caller gives that, one of the coarse
+// clock (5 ns). Where consumers have streams of their own: an exchange, a clock read if one of them
+// has a rate cap, and per stream 2 loads, and a descriptor if it is due. No allocation, no system
+// call.
 //
 // The inside of a Producer. Spec: §1.10; 2-driver.md §2.20 (producer).
 //
