@@ -8,17 +8,6 @@ foreach(label IN LISTS TENSORPOOL_LABELS)
   add_custom_target(tests-${label})
 endforeach()
 
-# In a release build what is tested is compiled as it ships. The tests themselves are compiled for a short time to wait, which takes a third off;
-# those that are a race (label stress) are not. g++ 12 then warns of what it does not inline, and of what it inlines out of a precompiled
-# header, as if that were ours and wrong.
-set(TENSORPOOL_QUICK_TEST_FLAGS "")
-if(CMAKE_BUILD_TYPE STREQUAL "Release")
-  set(TENSORPOOL_QUICK_TEST_FLAGS -O1)
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    list(APPEND TENSORPOOL_QUICK_TEST_FLAGS -Wno-array-bounds -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow)
-  endif()
-endif()
-
 # The test framework takes longer to read than most tests. ccache does better where it is: it finds its way over worktrees.
 if(CMAKE_CXX_COMPILER_LAUNCHER)
   set(reads_again OFF)
@@ -30,7 +19,7 @@ if(TENSORPOOL_TEST_PCH)
   file(WRITE "${CMAKE_BINARY_DIR}/test_framework.cpp" "int main() {}\n")
   add_executable(test_framework EXCLUDE_FROM_ALL "${CMAKE_BINARY_DIR}/test_framework.cpp")
   target_link_libraries(test_framework PRIVATE tensorpool_flags GTest::gmock GTest::gtest_main)
-  target_compile_options(test_framework PRIVATE ${TENSORPOOL_QUICK_TEST_FLAGS})
+  target_compile_options(test_framework PRIVATE ${TENSORPOOL_QUICK_FLAGS})
   target_precompile_headers(test_framework PRIVATE
     <gmock/gmock.h> <gtest/gtest.h> <chrono> <filesystem> <fstream> <functional> <map> <optional> <random> <span> <thread> <variant>)
 endif()
@@ -70,8 +59,8 @@ function(tensorpool_test name)
   foreach(used IN LISTS arg_USES)
     target_link_libraries(${name} PRIVATE tensorpool_${used})
   endforeach()
-  if(NOT "stress" IN_LIST arg_LABELS)
-    target_compile_options(${name} PRIVATE ${TENSORPOOL_QUICK_TEST_FLAGS})
+  if(NOT "stress" IN_LIST arg_LABELS)  # those are a race
+    target_compile_options(${name} PRIVATE ${TENSORPOOL_QUICK_FLAGS})
     if(TENSORPOOL_TEST_PCH)
       target_precompile_headers(${name} REUSE_FROM test_framework)
     endif()

@@ -180,7 +180,7 @@ void DataSide::look_at_ring(Call call) {
     return;
   }
   receiver_->start_at_end();
-  if (!silence_.on_idle(receiver_->frame_in_ring(), now_)) {
+  if (!silence_.on_idle(receiver_->frame_waits_in_ring(), now_)) {
     return;
   }
   const std::uint64_t before = frames_;

@@ -232,7 +232,7 @@ int ConsumerCore::look_at_ring(int limit, bool latest, Sink&& sink) noexcept {
     const Nanos now = client_->clock().mono();
     look_.looked(now);
     receiver_.start_at_end();
-    if (!silence_.on_idle(receiver_.frame_in_ring(), now)) [[likely]] {
+    if (!silence_.on_idle(receiver_.frame_waits_in_ring(), now)) [[likely]] {
       return 0;
     }
   }

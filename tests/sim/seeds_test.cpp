@@ -48,6 +48,15 @@ TEST(Seed, decides_a_failure_too) {
             outcome_with_driver(7, driver::PlantedBug::kSameEpoch));
 }
 
+// Descriptors stay away from the very frame on that comes after a number that was given up: its
+// slot remains as it is until the ring has come round.
+TEST(Seed, of_a_gap_at_the_moment_when_descriptors_end_finds_nothing) {
+  standalone::World world(standalone::Scenario::draw(0x790b69b5dfea8c78),
+                          standalone::PlantedBug::kNone);
+  world.run();
+  EXPECT_EQ(world.verdict().what(), "");
+}
+
 TEST(Seed, gives_at_least_ten_virtual_seconds_and_2000_frames) {
   for (std::uint64_t seed = 0; seed < 8; ++seed) {
     standalone::World world(standalone::Scenario::draw(seed), standalone::PlantedBug::kNone);

@@ -251,6 +251,13 @@ class FrameReceiver {
     return ring::sequence_of(word) > tracker_.next() || word == ring::committed(tracker_.next());
   }
 
+  /// The same, also where the next number was given up and a frame behind it is there: no
+  /// descriptor comes for that number, and its slot says nothing until the ring has come round. A
+  /// load more for each claim that is open.
+  [[nodiscard]] bool frame_waits_in_ring() const noexcept {
+    return tracker_.started() && ring_goes_on();
+  }
+
   /// The number that comes next, as far as that is known.
   [[nodiscard]] std::optional<std::uint64_t> next_seq() const noexcept {
     return attached() && tracker_.started() ? std::optional(tracker_.next()) : std::nullopt;

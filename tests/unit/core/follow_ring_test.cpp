@@ -57,6 +57,7 @@ TEST(FollowRing, delivers_at_most_what_was_asked_for) {
 TEST(FollowRing, would_go_on_with_the_next_frame_or_behind_those_that_were_given_up) {
   Sut sut({.nslots = 8});
   EXPECT_TRUE(sut.reader.ring_goes_on()) << "it has yet to begin";
+  EXPECT_FALSE(sut.reader.frame_waits_in_ring());
   EXPECT_EQ(sut.follow(), 0);
   EXPECT_FALSE(sut.reader.ring_goes_on());
   std::vector<producer::OpenClaim> claims;
@@ -67,8 +68,11 @@ TEST(FollowRing, would_go_on_with_the_next_frame_or_behind_those_that_were_given
   sut.writer.abort(claims[0]);
   sut.writer.abort(claims[1]);
   EXPECT_FALSE(sut.reader.ring_goes_on());
+  EXPECT_FALSE(sut.reader.frame_waits_in_ring());
   commit(sut, claims[2]);
   EXPECT_TRUE(sut.reader.ring_goes_on());
+  EXPECT_TRUE(sut.reader.frame_waits_in_ring());
+  EXPECT_FALSE(sut.reader.frame_in_ring());
   while (sut.reader.ring_goes_on()) {
     sut.follow();
   }
