@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "agents/own_transport.hpp"
+
 namespace tensorpool::inline v0::agents {
 
 using core::registration::LiveConsumer;
@@ -11,25 +13,13 @@ using core::registration::ResponderAction;
 
 namespace {
 
-/// W304, W306: what may be used for streams of one consumer is aeron:ipc.
-[[nodiscard]] Result<std::string> transport_of(std::string_view text) {
-  const Result<bus::Channel> channel = bus::Channel::parse(text);
-  if (!channel) {
-    return fail(channel.error());
-  }
-  if (!channel->is_ipc() || channel->is_spy()) {
-    return fail(Errc::kInvalidArgument, "channel of one consumer: aeron:ipc only");
-  }
-  return channel->transport_key();
-}
-
 [[nodiscard]] core::registration::Responder make_responder(const ControlBus& control,
                                                            std::uint32_t stream_id,
                                                            const RegistryAgent::Options& options) {
   core::registration::Responder::Options wanted;
   wanted.stream_id = stream_id;
   wanted.responds = options.responds;
-  wanted.transport_of = transport_of;
+  wanted.transport_of = own_transport;
   for (const auto& [channel, id] : control.streams()) {
     wanted.taken.push_back(
         {.transport = channel.transport_key(), .stream_id = static_cast<std::uint32_t>(id)});

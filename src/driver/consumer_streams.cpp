@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "agents/own_transport.hpp"
 #include "base/assert.hpp"
 #include "bus/channel.hpp"
 
@@ -14,17 +15,6 @@ using core::registration::Responder;
 using core::registration::ResponderAction;
 
 namespace {
-
-[[nodiscard]] Result<std::string> transport_of(std::string_view text) {
-  const Result<bus::Channel> channel = bus::Channel::parse(text);
-  if (!channel) {
-    return fail(channel.error());
-  }
-  if (!channel->is_ipc() || channel->is_spy()) {
-    return fail(Errc::kInvalidArgument, "channel of one consumer: aeron:ipc only");
-  }
-  return channel->transport_key();
-}
 
 [[nodiscard]] std::vector<Responder::IdRange> ranges_of(
     const std::vector<core::driver::IdRange>& ranges) {
@@ -40,10 +30,10 @@ namespace {
 [[nodiscard]] Responder make_responder(const core::driver::Settings& settings) {
   Responder::Options options;
   options.adds_publications = false;
-  options.transport_of = transport_of;
+  options.transport_of = agents::own_transport;
   for (const core::driver::Endpoint* const shared :
        {&settings.control, &settings.announce, &settings.qos}) {
-    if (Result<std::string> transport = transport_of(shared->channel)) {
+    if (Result<std::string> transport = agents::own_transport(shared->channel)) {
       options.taken.push_back({.transport = *transport, .stream_id = shared->stream_id});
     }
   }
