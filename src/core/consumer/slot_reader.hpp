@@ -3,7 +3,7 @@
 //
 // Reads the slot of one number: the reader protocol (§1.9.3), validation of the header, the
 // callback, the check after use; counts what became of it. Which number comes next is the business
-// of FrameReceiver. Spec: §1.9.3, §1.12 (W267..W275), §1.14.
+// of FrameReceiver and RingFollower. Spec: §1.9.3, §1.12 (W267..W275), §1.14.
 //
 // Thread contract: one thread at a time.
 #pragma once
