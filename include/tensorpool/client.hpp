@@ -44,9 +44,9 @@ enum class DeploymentMode : std::uint8_t {
   kEmbedded,    ///< a driver that starts and ends with the client, for it and for others (§2.17)
 };
 
-/// Aeron channels and stream ids. Spec: §1.23 (W430, W432). 0 or "" for announce means: as control;
-/// under a driver what the driver says, as soon as there is one that answers; until then 1001, as
-/// in its built-in configuration. A driver that comes back with others needs a new client.
+/// Aeron channels and stream ids. Spec: §1.23 (W430, W432). 0 or "" for announce: as control, and
+/// heard on 1001, too; under a driver what the driver says, as soon as one answers, till then 1001
+/// as its built-in configuration has it. A driver that comes back with others needs a new client.
 struct Channels {
   std::string control_channel = "aeron:ipc?term-length=4m";
   std::int32_t control_stream_id = 1000;
@@ -110,6 +110,8 @@ struct ClientOptions {
   std::vector<std::string> allowed_base_dirs = {"/dev/shm"};
   RegionLimits regions = {};
   LeaseTiming leases = {};
+  /// Show the counters of producers and consumers among those of the media driver, for `tp top`.
+  bool show_counters = true;
   LogSink log = {};  ///< may be empty
   /// Called on the thread that does the control work, for each that is heard. May be empty.
   std::function<void(const ControlResponse&)> on_control_response = {};
@@ -172,6 +174,9 @@ class TENSORPOOL_EXPORT Client {
   /// ms: later calls are counted (`late_calls`). Returns the amount of work done, 0 when idle.
   int do_work() noexcept;
   [[nodiscard]] std::uint64_t late_calls() const noexcept;
+  /// How often the media driver had no counter for us: `tp top` does not see everything then. Any
+  /// thread.
+  [[nodiscard]] std::uint64_t counters_refused() const noexcept;
 
  private:
   explicit Client(std::shared_ptr<detail::ClientCore> core) noexcept;

@@ -12,11 +12,14 @@
 
 #include "tensorpool/export.hpp"
 #include "tensorpool/frame.hpp"
+#include "tensorpool/progress.hpp"
 #include "tensorpool/types/counters.hpp"
 #include "tensorpool/types/error.hpp"
+#include "tensorpool/types/fallback.hpp"
 #include "tensorpool/types/lease.hpp"
 #include "tensorpool/types/mapping.hpp"
 #include "tensorpool/types/metadata.hpp"
+#include "tensorpool/types/progress.hpp"
 #include "tensorpool/types/time.hpp"
 #include "tensorpool/types/wait.hpp"
 
@@ -54,7 +57,8 @@ struct ConsumerEvent {
     kMapped,         ///< frames of `epoch` can arrive from now on
     kDiscontinuity,  ///< the mapping of `epoch` ended after `last_seq`, for `reason`; what was lost
                      ///< around it cannot be counted
-    kFallback,  ///< payloads have to be had from `text`, or from nowhere when it is empty (W248)
+    kFallback,  ///< frames do not come from shared memory: `fallback` says why and where they are
+                ///< to be had (W248); kMapped ends it
     kError,     ///< `error`; repeated once its cause changes (W442)
     kBusLost,   ///< the media driver is gone; direct readers go on untouched
     kBusBack,
@@ -73,7 +77,8 @@ struct ConsumerEvent {
   LeaseLoss loss = LeaseLoss::kRevoked;
   bool tries_again = false;  ///< to attach, by itself, after a pause
   Error error = {};
-  std::string text = {};
+  std::string text = {};  ///< of kFallback the URI, empty where nothing is offered
+  std::optional<Fallback> fallback = {};
 };
 
 struct ConsumerOptions {
@@ -97,7 +102,9 @@ struct ConsumerOptions {
   DeliveryMode delivery = DeliveryMode::kStream;
   std::uint32_t max_rate_hz = 0;  ///< of kRateLimited, at most 65535; 0: no limit
   OwnStreamOptions own_descriptors = {};
-  OwnStreamOptions own_control = {};  ///< for progress
+
+  ProgressOptions progress = {};      ///< of frames that are being filled
+  OwnStreamOptions own_control = {};  ///< for progress, where that is wanted
 
   std::string descriptor_channel = "aeron:ipc?term-length=4m";
   std::int32_t descriptor_stream_id = 1100;  ///< 0: by the number of the stream, as `tp` does
@@ -131,8 +138,8 @@ struct PollResult {
 
 /// Reads the frames of one stream.
 ///
-/// Thread contract: one thread at a time for poll, next, latest, counters. The control work
-/// (announces, mapping) is done by the client.
+/// Thread contract: one thread at a time for poll, poll_progress, next, latest, counters. The
+/// control work (announces, mapping) is done by the client.
 class TENSORPOOL_EXPORT Consumer {
  public:
   Consumer(Consumer&&) noexcept;
@@ -170,6 +177,29 @@ class TENSORPOOL_EXPORT Consumer {
   /// (`skipped_by_reader`).
   [[nodiscard]] std::optional<FrameView> latest() noexcept;
 
+  /// Calls `on_prefix(const PrefixView&)` for each report of progress that has arrived, oldest
+  /// first, and checks after each call that what could be read was not overwritten meanwhile;
+  /// `on_changed(std::uint64_t seq)` is told where it was. Reports may be lost, and say nothing of
+  /// frames that are given up: what counts are the frames of the other polls (W273). For
+  /// ConsumerOptions::progress; else there are none. Counts as a poll for views that were lent.
+  template <class OnPrefix, class OnChanged>
+  ProgressResult poll_progress(OnPrefix&& on_prefix, OnChanged&& on_changed, int limit = 64) {
+    using Prefixes = std::remove_reference_t<OnPrefix>;
+    using Changes = std::remove_reference_t<OnChanged>;
+    return poll_progress_raw(
+        {.on_prefix = [](void* f, const PrefixView& view) { (*static_cast<Prefixes*>(f))(view); },
+         .on_changed = [](void* c, std::uint64_t seq) { (*static_cast<Changes*>(c))(seq); },
+         .prefix_context = const_cast<void*>(static_cast<const void*>(std::addressof(on_prefix))),
+         .changed_context =
+             const_cast<void*>(static_cast<const void*>(std::addressof(on_changed)))},
+        limit);
+  }
+  template <class OnPrefix>
+  ProgressResult poll_progress(OnPrefix&& on_prefix, int limit = 64) {
+    return poll_progress(
+        std::forward<OnPrefix>(on_prefix), [](std::uint64_t) {}, limit);
+  }
+
   /// Waits until there is something to poll, by `ConsumerOptions::wait`, at most for `timeout`.
   /// Returns whether there is; now and then it is no frame of this stream. Counts as a poll for
   /// views that were lent. The control work is done elsewhere meanwhile: with Threading::kInvoked
@@ -193,8 +223,13 @@ class TENSORPOOL_EXPORT Consumer {
   [[nodiscard]] Status set_delivery(DeliveryMode mode, std::uint32_t max_rate_hz);
   /// True while descriptors come on a stream of this consumer's own.
   [[nodiscard]] bool has_own_descriptors() const noexcept;
+  /// Likewise for progress.
+  [[nodiscard]] bool has_own_control() const noexcept;
 
   [[nodiscard]] MappingState state() const noexcept;
+  /// Why frames do not come from shared memory, and where they are to be had, while state() is
+  /// kFallback. Takes a lock. Any thread.
+  [[nodiscard]] std::optional<Fallback> fallback() const;
   /// The mapped epoch, or 0.
   [[nodiscard]] std::uint64_t epoch() const noexcept;
   /// The stream's number; 0 while its name is being looked up.
@@ -214,6 +249,13 @@ class TENSORPOOL_EXPORT Consumer {
     void* changed_context;
   };
   PollResult poll_raw(const Sinks& sinks, int limit);
+  struct ProgressSinks {
+    void (*on_prefix)(void*, const PrefixView&);
+    void (*on_changed)(void*, std::uint64_t);
+    void* prefix_context;
+    void* changed_context;
+  };
+  ProgressResult poll_progress_raw(const ProgressSinks& sinks, int limit);
 
   explicit Consumer(std::unique_ptr<detail::ConsumerCore> core) noexcept;
   std::unique_ptr<detail::ConsumerCore> core_;

@@ -16,6 +16,7 @@
 #include "tensorpool/export.hpp"
 #include "tensorpool/tensor_view.hpp"
 #include "tensorpool/types/error.hpp"
+#include "tensorpool/types/extended_element.hpp"
 #include "tensorpool/types/metadata.hpp"
 #include "tensorpool/types/tensor_info.hpp"
 
@@ -47,6 +48,9 @@ struct FrameRecord {
                                                    std::byte* to) noexcept;
 [[nodiscard]] TENSORPOOL_EXPORT std::shared_ptr<const MetadataSet> metadata_of(
     const FrameRecord& record);
+/// kDtypeMismatch when `set` does not say that elements are of that type.
+[[nodiscard]] TENSORPOOL_EXPORT Status check_extended(const std::shared_ptr<const MetadataSet>& set,
+                                                      ExtendedDtype wanted);
 TENSORPOOL_EXPORT void retain(MappedEpoch* mapping) noexcept;
 TENSORPOOL_EXPORT void release(const FrameRecord& record, bool already_reported) noexcept;
 
@@ -101,9 +105,16 @@ class FrameView {
   /// Trace id, 0 when the frame is not traced.
   [[nodiscard]] std::uint64_t trace_id() const noexcept { return record_.trace_id; }
 
-  /// A typed view of the elements; fails when type, extent or alignment do not allow it.
+  /// A typed view of the elements; fails when type, extent or alignment do not allow it. For types
+  /// that the wire lacks (types/extended_element.hpp) the frame's metadata has to say so, which
+  /// takes a lock: kDtypeMismatch otherwise.
   template <class T>
-  [[nodiscard]] Result<TensorView<const T>> as() const noexcept {
+  [[nodiscard]] Result<TensorView<const T>> as() const {
+    if constexpr (is_extended_element<T>) {
+      if (const Status said = detail::check_extended(meta(), detail::Carrier<T>::kType); !said) {
+        return fail(said.error());
+      }
+    }
     return TensorView<const T>::create(*info_, record_.extent_bytes, bytes());
   }
 
@@ -181,8 +192,8 @@ class FrameLease {
     return {record_.data, record_.bytes};
   }
   template <class T>
-  [[nodiscard]] Result<TensorView<const T>> as() const noexcept {
-    return TensorView<const T>::create(info_, record_.extent_bytes, bytes());
+  [[nodiscard]] Result<TensorView<const T>> as() const {
+    return view().template as<T>();
   }
   /// As FrameView::meta.
   [[nodiscard]] std::shared_ptr<const MetadataSet> meta() const { return view().meta(); }

@@ -15,6 +15,7 @@
 #include "tensorpool/types/error.hpp"
 #include "tensorpool/types/lease.hpp"
 #include "tensorpool/types/metadata.hpp"
+#include "tensorpool/types/progress.hpp"
 #include "tensorpool/types/publish.hpp"
 #include "tensorpool/types/tensor_info.hpp"
 #include "tensorpool/types/time.hpp"
@@ -32,7 +33,8 @@ struct PoolOptions {
 };
 
 /// A flush that a non-coherent device needs before the frame is committed (W155). Called on the
-/// producer's thread by `Claim::commit`, with the payload that was claimed. May be empty.
+/// producer's thread by `Claim::commit`, with the payload that was claimed, and, where consumers
+/// may read it before, by `Claim::filled` with what is there. May be empty.
 struct CommitHook {
   void (*flush)(void* context, std::span<std::byte> payload) noexcept = nullptr;
   void* context = nullptr;
@@ -94,6 +96,12 @@ struct StreamOptions {
   /// and a load with each frame, and a call of the system only while somebody sleeps.
   bool wakes_consumers = true;
 
+  // Progress: what consumers are told of claims that are being filled (§1.17).
+  ProgressSettings progress = {};
+  /// Store the whole header with `Claim::begin_filling`, so that consumers with
+  /// `ProgressOptions::early_header` may read what is there before the commit (W369).
+  bool early_header = false;
+
   // Consumers that ask for streams of their own (§1.15).
   Nanos qos_interval = std::chrono::milliseconds(1000);    ///< of QosProducer
   Nanos hello_interval = std::chrono::milliseconds(1000);  ///< at which consumers say hello
@@ -101,8 +109,8 @@ struct StreamOptions {
   /// 0: 5 of it (W319).
   Nanos consumer_stale = {};
   std::size_t max_consumers = 256;  ///< more are served on the shared streams only (W307)
-  /// False where somebody else answers the consumers, such as a supervisor (W293); the producer
-  /// then does as that one says. Whether a driver answers them is found out without this.
+  /// False where somebody else answers the consumers (W293); the producer then does as that one
+  /// says. It steps back by itself for a driver that answers them, or a supervisor that it hears.
   bool answer_hellos = true;
 
   // Under a driver.
@@ -154,6 +162,27 @@ class TENSORPOOL_EXPORT Claim {
   /// Gives the claim up: its number is used, and consumers see a gap (W182).
   void abort() noexcept;
 
+  // Progress (§1.17), for consumers that asked for it. While none did, each call of `filled` is one
+  // branch.
+
+  /// Says what the frame is going to be, so that progress can be told in its rows or columns
+  /// (`TensorInfo::progress_unit`). With StreamOptions::early_header that cannot be changed any
+  /// more, and without this call nothing is told before the commit. False for what `commit` would
+  /// refuse: nothing has changed, and the claim is usable.
+  [[nodiscard]] bool begin_filling(const TensorInfo& info,
+                                   std::optional<std::uint64_t> capture_time_ns = {}) & noexcept {
+    return begin_filling(info, requested_bytes_, capture_time_ns);
+  }
+  /// The same with another number of payload bytes, at most `payload().size()`.
+  [[nodiscard]] bool begin_filling(const TensorInfo& info, std::size_t payload_bytes,
+                                   std::optional<std::uint64_t> capture_time_ns) & noexcept;
+  /// The first `bytes` of the payload are there for good. May be called as often as there is
+  /// something new, and with the same number again: consumers are told as often as they wish. A
+  /// claim of which something was told is not committed with less.
+  void filled(std::size_t bytes) noexcept;
+  /// The same in rows or columns, as `begin_filling` has said.
+  void filled_units(std::size_t units) noexcept { filled(units * unit_bytes_); }
+
  private:
   friend class Producer;
   explicit Claim(detail::ProducerCore* core) noexcept : core_(core) {}
@@ -161,6 +190,7 @@ class TENSORPOOL_EXPORT Claim {
   detail::ProducerCore* core_;
   detail::OpenClaim open_;
   std::size_t requested_bytes_ = 0;
+  std::size_t unit_bytes_ = 0;  ///< of a row or column, once it is known
 };
 
 /// Writes the frames of one stream. Never waits for anybody: the oldest frame is overwritten, read
@@ -220,10 +250,11 @@ class TENSORPOOL_EXPORT Producer {
 
   /// 0 while a driver is being asked for it.
   [[nodiscard]] std::uint32_t stream_id() const noexcept;
-  /// 0 without a lease, as the next two.
+  /// 0 without a lease, as the next three.
   [[nodiscard]] std::uint64_t epoch() const noexcept;
   /// The number that the next frame will get.
   [[nodiscard]] std::uint64_t next_seq() const noexcept;
+  [[nodiscard]] std::uint32_t nslots() const noexcept;
   /// The largest payload that fits (W46).
   [[nodiscard]] std::size_t payload_bytes_max() const noexcept;
   /// True while at least one consumer subscribes to the descriptors.
@@ -233,6 +264,7 @@ class TENSORPOOL_EXPORT Producer {
   [[nodiscard]] AttachCounters attach_counters() const noexcept;
 
  private:
+  friend class BufferQueue;
   friend class Client;
   explicit Producer(detail::ProducerCore* core) noexcept : core_(core) {}
   detail::ProducerCore* core_;

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "tensorpool/types/error.hpp"
+#include "tensorpool/types/extended_element.hpp"
 #include "tensorpool/types/tensor_info.hpp"
 
 namespace tensorpool::inline v0 {
@@ -22,26 +23,30 @@ class TensorView {
 
   /// Checks type, extent (W66) and alignment (W67): kDtypeMismatch, kExtentExceedsPayload,
   /// kMisaligned. Precondition: `info` holds effective strides and `extent_bytes` is their extent,
-  /// as in a received frame.
+  /// as in a received frame. Of types that the wire lacks it sees the carrier only; that elements
+  /// are of type T is then the caller's knowledge.
   [[nodiscard]] static Result<TensorView> create(
       const TensorInfo& info, std::uint64_t extent_bytes,
       std::span<std::conditional_t<std::is_const_v<T>, const std::byte, std::byte>>
           bytes) noexcept {
-    if (info.dtype != dtype_of<T>) {
+    constexpr Dtype kCarrier = detail::Carrier<T>::kDtype;
+    if (info.dtype != kCarrier || !carries_whole_elements(info)) {
       return fail(Errc::kDtypeMismatch, to_string(info.dtype),
-                  static_cast<std::uint64_t>(info.dtype), static_cast<std::uint64_t>(dtype_of<T>));
+                  static_cast<std::uint64_t>(info.dtype), static_cast<std::uint64_t>(kCarrier));
     }
+    TensorInfo elements = info;
+    elements.ndims = static_cast<std::uint8_t>(info.ndims - detail::Carrier<T>::kMoreDims);
     if (extent_bytes > bytes.size()) {
       return fail(Errc::kExtentExceedsPayload, "tensor extent", extent_bytes, bytes.size());
     }
     bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(T) == 0;
-    for (std::size_t k = 0; k < info.ndims; ++k) {
+    for (std::size_t k = 0; k < elements.ndims; ++k) {
       aligned = aligned && info.strides[k] % static_cast<std::int64_t>(alignof(T)) == 0;
     }
     if (!aligned) {
       return fail(Errc::kMisaligned, "strides or payload address", 0, alignof(T));
     }
-    return TensorView(info, reinterpret_cast<T*>(bytes.data()));
+    return TensorView(elements, reinterpret_cast<T*>(bytes.data()));
   }
 
   [[nodiscard]] std::size_t ndims() const noexcept { return info_.ndims; }
@@ -78,6 +83,14 @@ class TensorView {
   [[nodiscard]] T* data() const noexcept { return data_; }
 
  private:
+  /// Where an element is a row of bytes: rows of its size, without holes.
+  [[nodiscard]] static bool carries_whole_elements(const TensorInfo& info) noexcept {
+    constexpr std::size_t kMore = detail::Carrier<T>::kMoreDims;
+    return kMore == 0 || (info.ndims >= kMore && info.order != MajorOrder::kColumn &&
+                          info.dims[info.ndims - 1] == static_cast<std::int32_t>(sizeof(T)) &&
+                          info.strides[info.ndims - 1] == 1);
+  }
+
   TensorView(const TensorInfo& info, T* data) noexcept : info_(info), data_(data) {}
 
   TensorInfo info_;

@@ -94,8 +94,10 @@ void ConsumerActor::poll() {
 }
 
 void ConsumerActor::reconfigure() {
-  mapping_.machine().on_config(world_->healed || random_.chance(1, 2),
-                               random_.chance(1, 2) ? "bridge://elsewhere" : "");
+  const char* const any = random_.chance(1, 2) ? "bridge://elsewhere" : "";
+  mapping_.machine().on_config(
+      world_->healed || random_.chance(1, 2),
+      world_->healed ? "bridge://healed" : any);  // the same again changes nothing
   mapping_.carry_out_actions(world_->clock.mono());
 }
 

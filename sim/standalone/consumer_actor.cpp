@@ -57,8 +57,9 @@ Nanos ConsumerActor::interval() {
 }
 
 void ConsumerActor::reconfigure() {
+  const char* const any = random_.chance(1, 2) ? "bridge://elsewhere" : "";
   control_.configure(world_->healed || random_.chance(1, 2),
-                     random_.chance(1, 2) ? "bridge://elsewhere" : "");
+                     world_->healed ? "bridge://healed" : any);  // the same again changes nothing
 }
 
 bool ConsumerActor::mapped_to(std::uint64_t epoch) const noexcept {

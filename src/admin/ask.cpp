@@ -11,6 +11,12 @@ std::string socket_path(std::string_view aeron_dir, std::uint32_t control_stream
   return std::string(aeron_dir) + "-admin/" + std::to_string(control_stream_id);
 }
 
+std::string publisher_socket_path(std::string_view aeron_dir, std::uint32_t uid,
+                                  std::uint32_t stream_id) {
+  return std::string(aeron_dir) + "-publishers-" + std::to_string(uid) + "/" +
+         std::to_string(stream_id);
+}
+
 Result<std::string> ask(const std::string& path, const Request& request, Nanos patience) {
   using State = os::LocalConnection::State;
   Result<os::LocalConnection> connection = os::LocalConnection::connect(path, patience);

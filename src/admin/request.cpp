@@ -26,6 +26,7 @@ constexpr OperationName kNames[] = {
     {Operation::kResolveStream, "stream.resolve"},
     {Operation::kPass, "attach.pass"},
     {Operation::kShutdown, "shutdown"},
+    {Operation::kSetMetadata, "metadata.set"},
 };
 
 constexpr std::uint64_t kFrameBytesMax = 1ULL << 31U;
@@ -48,6 +49,22 @@ class Fields {
         return refuse(key, value.size(), bytes_max);
       }
       to = value;
+    }
+  }
+  void texts(const char* key, std::vector<std::string>& to) {
+    const Json* const found = find(key);
+    if (found == nullptr) {
+      return;
+    }
+    if (!found->is_array() || found->size() > kListMax) {
+      return refuse(key, found->size(), kListMax);
+    }
+    for (const Json& one : *found) {
+      if (!one.is_string() || one.get_ref<const std::string&>().size() > kTextBytesMax) {
+        return refuse(key, one.is_string() ? one.get_ref<const std::string&>().size() : 0,
+                      kTextBytesMax);
+      }
+      to.push_back(one.get<std::string>());
     }
   }
   void flag(const char* key, bool& to) {
@@ -142,6 +159,9 @@ void check_needs(const Request& request, Fields& fields) {
       fields.require(named || request.stream_id, "stream_id");
       fields.require(request.client_id != 0, "client_id");
       break;
+    case Operation::kSetMetadata:
+      fields.require(!request.set.empty() || !request.remove.empty(), "set");
+      break;
     default:
       break;
   }
@@ -174,6 +194,8 @@ Result<Request> parse_request(std::string_view line) {
   Fields fields(json);
   fields.text("name", request.name, kNameBytesMax);
   fields.text("text", request.text, kTextBytesMax);
+  fields.texts("set", request.set);
+  fields.texts("remove", request.remove);
   fields.flag("dry_run", request.dry_run);
   if (const auto id = fields.whole("stream_id", UINT32_MAX - 1)) {
     request.stream_id = static_cast<std::uint32_t>(*id);
@@ -217,6 +239,8 @@ std::string format_request(const Request& request) {
   put("frame_bytes", request.frame_bytes);
   put("nslots", request.nslots);
   put("rate_hz", request.rate_hz);
+  put("set", request.set);
+  put("remove", request.remove);
   put("slack_s", std::chrono::duration<double>(request.slack).count());
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

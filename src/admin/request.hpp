@@ -1,13 +1,15 @@
-// What people and tools may ask of a driver over its admin socket: one JSON object a line.
+// What people and tools may ask of a driver, or of a publisher, over its admin socket: one JSON
+// object a line.
 //
 //   {"op": "streams"}
 //   {"op": "stream.ensure", "name": "cam1", "frame_bytes": 655360, "rate_hz": 1000}
 //   {"op": "revoke", "lease_id": 42, "text": "maintenance"}
+//   {"op": "metadata.set", "set": ["exposure=250 us"], "remove": ["filter"]}
 //
 // Answers are one JSON object a line, too: {"v": 1, "ok": true, ...} or {"v": 1, "ok": false,
 // "error": NAME, "message": SENTENCE}. Unknown keys are ignored, so that keys may be added.
 // A line is input: it may be anything. Thread contract: plain values, free functions.
-// Design: docs/adr/0020.
+// Design: docs/adr/0020, docs/adr/0037.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tensorpool/types/error.hpp"
 #include "tensorpool/types/time.hpp"
@@ -24,6 +27,7 @@ namespace tensorpool::inline v0::admin {
 inline constexpr std::size_t kRequestBytesMax = 8192;
 inline constexpr std::size_t kNameBytesMax = 64;
 inline constexpr std::size_t kTextBytesMax = 1024;
+inline constexpr std::size_t kListMax = 1024;  ///< texts in one list
 
 enum class Operation : std::uint8_t {
   kStatus,         ///< who the driver is, and how it does
@@ -38,6 +42,7 @@ enum class Operation : std::uint8_t {
   kResolveStream,  ///< the number of a name
   kPass,           ///< lets a client attach to a stream that is not open to everybody
   kShutdown,
+  kSetMetadata,  ///< of a publisher: some attributes, the others stay
 };
 
 /// `stream.ensure` and the like.
@@ -55,7 +60,9 @@ struct Request {
   Nanos slack{};
   std::uint32_t nslots = 0;  ///< 0: to be chosen
   bool dry_run = false;
-  std::string text = {};  ///< for the holder of a revoked lease, and for the audit line
+  std::string text = {};              ///< for the holder of a revoked lease, and for the audit line
+  std::vector<std::string> set = {};  ///< attributes, KEY=VALUE
+  std::vector<std::string> remove = {};  ///< keys of attributes
 };
 
 /// Errc::kInvalidArgument with the key that is missing, of the wrong type or out of range;

@@ -1,7 +1,8 @@
-// The driver's end of the admin socket: takes requests, has them answered, never blocks.
+// The end of an admin socket that answers, a driver's or a publisher's: takes requests, has them
+// answered, never blocks.
 //
-// Called from the driver's duty cycle. A caller that does not read its answer, sends no end of line
-// or comes in masses costs itself its connection, never the driver its time: lines, connections and
+// Called from a duty cycle. A caller that does not read its answer, sends no end of line
+// or comes in masses costs itself its connection, never its host the time: lines, connections and
 // work per cycle are bounded. Thread contract: one thread.
 #pragma once
 

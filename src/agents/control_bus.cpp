@@ -6,6 +6,9 @@
 namespace tensorpool::inline v0::agents {
 namespace {
 
+/// Where owners announce that keep announces apart without being told to (§1.23, W-D43).
+constexpr std::int32_t kAnnouncesApart = 1001;
+
 [[nodiscard]] Status check_stream_id(std::string_view name, std::int64_t id) {
   if (!bus::is_valid_stream_id(id)) {
     return fail(Errc::kInvalidArgument, name, static_cast<std::uint64_t>(id), 0x7FFF'FFFF);  // W432
@@ -58,6 +61,12 @@ ControlBus::ControlBus(bus::Client& client, const Channels& channels, const Pars
                     {.channel = parsed.metadata, .stream_id = channels.metadata_stream_id}) {
   if (parsed.separate_announce) {
     hear_announces_on(parsed.announce, parsed.announce_stream_id);
+  } else if (channels.control_stream_id != kAnnouncesApart &&
+             channels.qos_stream_id != kAnnouncesApart &&
+             channels.metadata_stream_id != kAnnouncesApart) {
+    announce_in_.emplace(client_,
+                         bus::SubscriptionLink::Options{.channel = parsed.control.untethered(),
+                                                        .stream_id = kAnnouncesApart});
   }
 }
 
@@ -83,9 +92,8 @@ Status ControlBus::follow_announces(const std::string& channel, std::int32_t str
 int ControlBus::keep_links(Nanos now) {
   int work = control_in_.do_work(now) + control_out_.do_work(now) + qos_in_.do_work(now) +
              qos_out_.do_work(now) + metadata_in_.do_work(now) + metadata_out_.do_work(now);
-  if (announce_in_) {
-    work += announce_in_->do_work(now) + announce_out_->do_work(now);
-  }
+  work += announce_in_ ? announce_in_->do_work(now) : 0;
+  work += announce_out_ ? announce_out_->do_work(now) : 0;
   return work;
 }
 

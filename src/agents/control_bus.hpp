@@ -40,6 +40,8 @@ class ControlListener {
   virtual void on_blob_complete(const layout::MetaBlobComplete&, const base::Now&) {}
   virtual void on_hello(const layout::ConsumerHello&, const base::Now&) {}
   virtual void on_config(const layout::ConsumerConfig&, const base::Now&) {}
+  /// As on_config, from somebody else's publication (W293).
+  virtual void on_foreign_config(const layout::ConsumerConfig&, const base::Now&) {}
   virtual void on_control_response(const layout::ControlResponse&, const base::Now&) {}
   virtual void on_qos(const layout::QosProducer&, const base::Now&) {}
   virtual void on_qos(const layout::QosConsumer&, const base::Now&) {}
@@ -98,7 +100,7 @@ class ControlBus final : public RequestSender {
                            *decoded);
               });
               if (!is_own(message.session_id)) {
-                tell_of_consumer(*decoded, now, for_each_listener);
+                tell_of_foreign(*decoded, now, for_each_listener);
               }
             }
           },
@@ -130,6 +132,10 @@ class ControlBus final : public RequestSender {
   /// For an administrator.
   [[nodiscard]] bus::OfferStatus send_to_driver(const layout::ShmDriverShutdownRequest& message);
 
+  /// Where control messages go.
+  [[nodiscard]] bus::PublicationLink::Options control_place() const {
+    return {.channel = control_out_.channel(), .stream_id = control_out_.stream_id()};
+  }
   /// The Aeron streams that everybody shares.
   [[nodiscard]] std::vector<std::pair<bus::Channel, std::int32_t>> streams() const;
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
@@ -152,8 +158,13 @@ class ControlBus final : public RequestSender {
   [[nodiscard]] std::optional<codec::Message900> decode(std::span<const std::byte> bytes) noexcept;
   [[nodiscard]] bool is_own(std::int32_t session_id) const noexcept;
   template <class Listeners>
-  void tell_of_consumer(const codec::Message900& message, const base::Now& now,
-                        Listeners&& for_each_listener) {
+  void tell_of_foreign(const codec::Message900& message, const base::Now& now,
+                       Listeners&& for_each_listener) {
+    if (const auto* const config = std::get_if<layout::ConsumerConfig>(&message)) {
+      for_each_listener(
+          [&](ControlListener& listener) { listener.on_foreign_config(*config, now); });
+      return;
+    }
     std::uint32_t stream_id = 0;
     std::uint32_t consumer_id = 0;
     if (const auto* const hello = std::get_if<layout::ConsumerHello>(&message)) {
@@ -272,8 +283,8 @@ class ControlBus final : public RequestSender {
   bus::Client& client_;
   bus::SubscriptionLink control_in_;
   bus::PublicationLink control_out_;
-  std::optional<bus::SubscriptionLink> announce_in_;  // when separate from control
-  std::optional<bus::PublicationLink> announce_out_;
+  std::optional<bus::SubscriptionLink> announce_in_;  // besides control
+  std::optional<bus::PublicationLink> announce_out_;  // when separate from control
   bus::SubscriptionLink qos_in_;
   bus::PublicationLink qos_out_;
   bus::SubscriptionLink metadata_in_;

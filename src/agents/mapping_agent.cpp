@@ -31,6 +31,10 @@ MappingAgent::MappingAgent(bus::Client& client, AttachGroup& leases,
       options_(std::move(options)),
       metadata_(options_.metadata),
       ask_at_(now) {
+  if (options_.counters != nullptr) {
+    report_.emplace(client_, *options_.counters, shared_,
+                    ConsumerReport::Options{.name = options_.name, .direct = options_.direct});
+  }
   if (options_.stream_id != 0) {
     begin(options_.stream_id, now);
   }
@@ -67,9 +71,11 @@ void MappingAgent::begin(std::uint32_t stream_id, Nanos now) {
           .descriptor_channel = options_.descriptor_channel,
           .descriptor_stream_id = options_.descriptor_stream_id != 0
                                       ? options_.descriptor_stream_id
-                                      : core::naming::descriptor_stream_id(stream_id)},
+                                      : core::naming::descriptor_stream_id(stream_id),
+          .control_channel = options_.control_channel,
+          .control_stream_id = options_.control_stream_id},
       now);
-  shared_.state.store(machine_->state(), std::memory_order_relaxed);
+  show_state();
   shared_.stream_id.store(stream_id, std::memory_order_release);  // sync(stream-found): publish
   if (options_.lease) {
     begin_lease(stream_id, now);
@@ -107,6 +113,7 @@ int MappingAgent::do_work(ControlBus& control, const base::Now& now) {
   machine_->poll(now.mono);
   carry_out_actions(now.mono);
   report_ended();
+  show_outside(now.mono);
   return work;
 }
 
@@ -257,6 +264,13 @@ void MappingAgent::renew_lost_image(Nanos now) {
   had_image_ = has_image;
 }
 
+void MappingAgent::show_outside(Nanos now) {
+  if (report_) {
+    report_->do_work({.consumer_id = consumer_id(), .epoch = present_ ? present_->get() : nullptr},
+                     now);
+  }
+}
+
 void MappingAgent::carry_out_actions(Nanos now) {
   while (const std::optional<MappingAction> action = machine_->next_action()) {
     switch (action->kind) {
@@ -278,7 +292,9 @@ void MappingAgent::carry_out_actions(Nanos now) {
               .error = action->error});
         break;
       case MappingAction::Kind::kFallback:
-        emit({.kind = ConsumerEvent::Kind::kFallback, .text = machine_->fallback_uri()});
+        emit({.kind = ConsumerEvent::Kind::kFallback,
+              .text = machine_->fallback_uri(),
+              .fallback = machine_->fallback()});
         break;
       case MappingAction::Kind::kDetach:
         give_up_ = true;
@@ -291,7 +307,16 @@ void MappingAgent::carry_out_actions(Nanos now) {
     epochs_.offer(std::make_unique<detail::EpochRef>(*present_));
     emit({.kind = ConsumerEvent::Kind::kMapped, .epoch = machine_->epoch()});
   }
-  shared_.state.store(machine_->state(), std::memory_order_relaxed);
+  show_state();
+}
+
+void MappingAgent::show_state() {
+  const MappingState before = shared_.state.load(std::memory_order_relaxed);
+  const MappingState state = machine_->state();
+  if (state == MappingState::kFallback || before == MappingState::kFallback) {
+    shared_.fallback.store(machine_->fallback());
+  }
+  shared_.state.store(state, std::memory_order_relaxed);
 }
 
 Result<Observation> MappingAgent::map() {

@@ -4,20 +4,22 @@
 // a driver it holds a lease as well, which decides whether anything may be mapped (2-driver.md
 // §2.20).
 //
-// Thread contract: the control thread, except `epochs().current()`, `descriptors()` and the atomics
-// of ConsumerShared, which the polling thread reads.
+// Thread contract: the control thread, except `epochs().current()`, `descriptors()`, `progress()`
+// and the atomics of ConsumerShared, which the polling thread reads.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "agents/ask_number.hpp"
 #include "agents/attach_group.hpp"
+#include "agents/consumer_report.hpp"
 #include "agents/control_bus.hpp"
 #include "agents/mapped_epoch.hpp"
 #include "agents/metadata_receiver.hpp"
@@ -30,6 +32,24 @@
 
 namespace tensorpool::inline v0::agents {
 
+/// How frames are to be had otherwise. Thread contract: any thread; one lock, never taken by the
+/// data path.
+class FallbackShared {
+ public:
+  void store(std::optional<Fallback> fallback) {
+    const std::lock_guard lock(mutex_);
+    fallback_ = std::move(fallback);
+  }
+  [[nodiscard]] std::optional<Fallback> load() const {
+    const std::lock_guard lock(mutex_);
+    return fallback_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::optional<Fallback> fallback_;
+};
+
 /// What the control thread and the polling thread tell each other besides epochs.
 struct ConsumerShared {
   std::atomic<MappingState> state{MappingState::kUnmapped};  // stands alone: no order needed
@@ -40,6 +60,8 @@ struct ConsumerShared {
   std::atomic<std::uint64_t> unsupported_control{0};
   AttachTally attach;  ///< under a driver
   DeliveryShared delivery;
+  FallbackShared fallback;  ///< for the application
+  Readout<ConsumerTold> readout;
 };
 
 class MappingAgent final : public ControlListener {
@@ -61,9 +83,12 @@ class MappingAgent final : public ControlListener {
     core::Timing timing = {};
     std::uint32_t max_pools = layout::kPoolsMax;
     bus::Channel descriptor_channel = {};
-    std::int32_t descriptor_stream_id = 0;    ///< 0: by the number of the stream (core/naming)
+    std::int32_t descriptor_stream_id = 0;  ///< 0: by the number of the stream (core/naming)
+    bus::Channel control_channel = {};      ///< which progress comes by, where that is wished
+    std::int32_t control_stream_id = 0;
     MetadataReceiver::Options metadata = {};  ///< the stream left open
     std::function<void(const ConsumerEvent&)> on_event = {};
+    CounterBudget* counters = nullptr;  ///< null: nothing is shown outside
   };
 
   /// The references outlive the agent.
@@ -89,6 +114,9 @@ class MappingAgent final : public ControlListener {
   [[nodiscard]] bus::SubscriptionLink* descriptors() noexcept {
     return registration_ ? registration_->descriptors() : nullptr;
   }
+  [[nodiscard]] bus::SubscriptionLink* progress() noexcept {
+    return registration_ ? registration_->progress() : nullptr;
+  }
 
  private:
   static constexpr Nanos kAskPeriod = std::chrono::seconds(1);
@@ -107,7 +135,9 @@ class MappingAgent final : public ControlListener {
   void watch_bus();
   void count_messages(const ControlBus::Counters& all);
   void renew_lost_image(Nanos now);
+  void show_outside(Nanos now);
   void carry_out_actions(Nanos now);
+  void show_state();
   [[nodiscard]] Result<core::consumer::MappingMachine::Observation> map();
   [[nodiscard]] Result<core::consumer::MappingMachine::Observation> recheck() const;
   void unmap(UnmapReason reason);
@@ -131,6 +161,7 @@ class MappingAgent final : public ControlListener {
   bool bus_lost_ = false;
   bool had_image_ = false;
   bool collision_told_ = false;
+  std::optional<ConsumerReport> report_;
   // Under a driver.
   std::unique_ptr<AttachAgent> lease_;  // once the stream is known
   Nanos ask_at_{};

@@ -33,7 +33,11 @@ OwnerAgent::OwnerAgent(const os::OwnedStream& stream, bus::Client& client, Contr
                             ? options_.descriptor_stream_id
                             : core::naming::descriptor_stream_id(stream.plan().stream_id())}),
       registry_(client, control, shared.own_streams, stream.plan().stream_id(),
-                registry_of(options_, descriptors_)) {}
+                registry_of(options_, descriptors_)) {
+  if (options_.counters != nullptr) {
+    report_.emplace(client, *options_.counters, options_.metadata.name);
+  }
+}
 
 int OwnerAgent::do_work(ControlBus& control, const base::Now& now) {
   int work = descriptors_.do_work(now.mono) + registry_.do_work(now.mono);
@@ -60,7 +64,26 @@ int OwnerAgent::do_work(ControlBus& control, const base::Now& now) {
   if (qos_.is_due(now.mono) && tell_qos(control)) {
     qos_.sent(now.mono);
   }
+  show_outside(now.mono);
   return work + metadata_.send_blobs(control, speaker());
+}
+
+void OwnerAgent::show_outside(Nanos now) {
+  if (!report_) {
+    return;
+  }
+  report_->settle(now);
+  if (!report_->is_due(now)) {
+    return;
+  }
+  ProducerReport::Now known{.stream_id = stream_.plan().stream_id(),
+                            .client_id = options_.producer_id,
+                            .ring_uri = stream_.plan().header_ring.uri};
+  static_cast<ProducerCounters&>(known.reading) = shared_.tally.read();
+  known.reading.announces_sent = announces_sent();
+  known.reading.announces_failed = announces_failed();
+  known.reading.epoch = stream_.epoch();
+  report_->show(known, now);
 }
 
 Result<std::uint32_t> OwnerAgent::set_metadata(std::vector<Attribute> attributes,
@@ -86,7 +109,7 @@ void OwnerAgent::on_qos(const layout::QosConsumer& qos, const base::Now& now) {
   registry_.on_qos(qos, now.mono);
 }
 
-void OwnerAgent::on_config(const layout::ConsumerConfig& config, const base::Now& now) {
+void OwnerAgent::on_foreign_config(const layout::ConsumerConfig& config, const base::Now& now) {
   registry_.on_config(config, now.mono);
 }
 

@@ -9,12 +9,15 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "agents/control_bus.hpp"
 #include "agents/epoch_cleaner.hpp"
 #include "agents/metadata_source.hpp"
+#include "agents/producer_report.hpp"
+#include "agents/producer_tally.hpp"
 #include "agents/registry_agent.hpp"
 #include "core/producer/announcer.hpp"
 #include "core/registration/qos.hpp"
@@ -32,6 +35,7 @@ class OwnerAgent final : public ControlListener {
     std::int32_t descriptor_stream_id = 0;
     RegistryAgent::Options registry = {};  ///< the descriptor stream is filled in
     EpochCleaner cleaner;
+    CounterBudget* counters = nullptr;  ///< null: nothing is shown outside
     // Last: g++ 12 warns where the making of a later member can throw.
     MetadataSource::Options metadata = {};
   };
@@ -40,6 +44,7 @@ class OwnerAgent final : public ControlListener {
   struct Shared {
     OwnStreams& own_streams;
     const std::atomic<std::uint64_t>& next_seq;
+    const ProducerTally& tally;
   };
 
   /// The references outlive the agent.
@@ -55,7 +60,7 @@ class OwnerAgent final : public ControlListener {
   void on_hello(const layout::ConsumerHello& hello, const base::Now& now) override;
   void on_qos(const layout::QosConsumer& qos, const base::Now& now) override;
   using ControlListener::on_qos;
-  void on_config(const layout::ConsumerConfig& config, const base::Now& now) override;
+  void on_foreign_config(const layout::ConsumerConfig& config, const base::Now& now) override;
 
   [[nodiscard]] bus::PublicationLink& descriptors() noexcept { return descriptors_; }
   [[nodiscard]] std::uint64_t announces_sent() const noexcept {
@@ -68,6 +73,7 @@ class OwnerAgent final : public ControlListener {
  private:
   [[nodiscard]] bool announce(ControlBus& control, const base::Now& now);
   [[nodiscard]] bool tell_qos(ControlBus& control);
+  void show_outside(Nanos now);
   [[nodiscard]] MetadataSource::Speaker speaker() const noexcept;
 
   const os::OwnedStream& stream_;
@@ -81,6 +87,7 @@ class OwnerAgent final : public ControlListener {
   RegistryAgent registry_;
   std::atomic<std::uint64_t> announces_sent_{0};  // read by the producer's thread, for its counters
   std::atomic<std::uint64_t> announces_failed_{0};
+  std::optional<ProducerReport> report_;
 };
 
 }  // namespace tensorpool::inline v0::agents

@@ -1,6 +1,5 @@
 #include "agents/registration_agent.hpp"
 
-#include <memory>
 #include <utility>
 
 namespace tensorpool::inline v0::agents {
@@ -8,7 +7,6 @@ namespace tensorpool::inline v0::agents {
 using core::registration::ConsumerWish;
 using core::registration::OwnKind;
 using core::registration::OwnStream;
-using Step = core::registration::StreamMove::Step;
 
 namespace {
 
@@ -23,21 +21,23 @@ namespace {
 
 RegistrationAgent::RegistrationAgent(bus::Client& client, DeliveryShared& shared, Options options,
                                      Nanos now)
-    : client_(client),
-      shared_(shared),
+    : shared_(shared),
       options_(std::move(options)),
       hello_(options_.stream_id, options_.timing.hello_interval, options_.wish, now),
       qos_(options_.timing.qos_interval, now) {
   if (!options_.direct) {
-    descriptors_.emplace(
-        client_, bus::SubscriptionLink::Options{.channel = options_.descriptor_channel.untethered(),
-                                                .stream_id = options_.descriptor_stream_id});
+    descriptors_.emplace(client, options_.descriptor_channel, options_.descriptor_stream_id,
+                         shared_.own_stream_id);
+  }
+  if (options_.wish.supports_progress) {
+    progress_.emplace(client, options_.control_channel, options_.control_stream_id,
+                      shared_.own_control_id);
   }
 }
 
 int RegistrationAgent::do_work(ControlBus& control, std::uint32_t consumer_id, std::uint64_t epoch,
                                Nanos now) {
-  const int work = keep_descriptors(now) + keep_control(now);
+  const int work = keep(descriptors_, now) + keep(progress_, now);
   follow_wish(consumer_id);
   say_hello(control, now);
   say_qos(control, consumer_id, epoch, now);
@@ -61,7 +61,9 @@ void RegistrationAgent::follow_wish(std::uint32_t consumer_id) {
   if (!options_.direct) {
     wish.descriptors = completed(options_.own.descriptors, OwnKind::kDescriptor, consumer_id);
   }
-  wish.control = completed(options_.own.control, OwnKind::kControl, consumer_id);
+  if (progress_) {
+    wish.control = completed(options_.own.control, OwnKind::kControl, consumer_id);
+  }
   hello_.set_wish(std::move(wish));
   hello_.set_consumer_id(consumer_id);
 }
@@ -108,103 +110,24 @@ Status RegistrationAgent::on_config(const layout::ConsumerConfig& config) {
   shared_.in_force.store(Delivery{.mode = config.mode, .max_rate_hz = wished.max_rate_hz}.packed(),
                          std::memory_order_relaxed);  // W331
   if (descriptors_) {
-    switch (descriptor_.assign(std::move(descriptors))) {
-      case Step::kNothing:
-        break;
-      case Step::kAdd:
-        move_descriptors(descriptor_.target());
-        break;
-      case Step::kCancel:
-        descriptors_->stay();
-        shared_.own_stream_id.store(descriptor_.place().stream_id, std::memory_order_relaxed);
-        break;
-    }
+    descriptors_->assign(std::move(descriptors));
   }
-  switch (control_.assign(std::move(control))) {
-    case Step::kNothing:
-      break;
-    case Step::kAdd:
-      move_control(control_.target());
-      break;
-    case Step::kCancel:
-      next_control_.reset();
-      break;
+  if (progress_) {
+    progress_->assign(std::move(control));
   }
   return {};
 }
 
-/// The polling thread knows the stream by its number when it comes to it.
-void RegistrationAgent::move_descriptors(const OwnStream& to) {
-  if (to.is_absent()) {
-    shared_.own_stream_id.store(0, std::memory_order_relaxed);
-    descriptors_->move_to(options_.descriptor_channel.untethered(), options_.descriptor_stream_id);
-    return;
-  }
-  const Result<bus::Channel> channel = bus::Channel::parse(to.channel);
-  if (!channel || !bus::is_valid_stream_id(to.stream_id)) {
-    refuse(to);
-    descriptors_->stay();
-    descriptor_.on_added(false);
-    return;
-  }
-  shared_.own_stream_id.store(to.stream_id, std::memory_order_relaxed);
-  descriptors_->move_to(channel->untethered(), static_cast<std::int32_t>(to.stream_id));
-}
-
-void RegistrationAgent::move_control(const OwnStream& to) {
-  next_control_.reset();
-  if (to.is_absent()) {
-    own_control_.reset();
-    control_.on_added(true);
-    return;
-  }
-  const Result<bus::Channel> channel = bus::Channel::parse(to.channel);
-  if (!channel || !bus::is_valid_stream_id(to.stream_id)) {
-    refuse(to);
-    control_.on_added(false);
-    return;
-  }
-  next_control_ = std::make_unique<bus::SubscriptionLink>(
-      client_,
-      bus::SubscriptionLink::Options{.channel = channel->untethered(),
-                                     .stream_id = static_cast<std::int32_t>(to.stream_id)});
-}
-
-int RegistrationAgent::keep_descriptors(Nanos now) {
-  if (!descriptors_) {
+int RegistrationAgent::keep(std::optional<AssignedStream>& stream, Nanos now) {
+  if (!stream) {
     return 0;
   }
-  const int work = descriptors_->do_work(now);
-  if (descriptor_.is_moving() && !descriptors_->is_moving()) {
-    const bool added = !descriptors_->last_error();
-    if (!added) {
-      refuse(descriptor_.target());
-    }
-    descriptor_.on_added(added);
-    shared_.own_stream_id.store(descriptor_.place().stream_id, std::memory_order_relaxed);
+  const int work = stream->do_work(now);
+  if (const std::optional<OwnStream> at = stream->take_refused()) {
+    refusal_ = make_error(Errc::kStreamAssignmentInvalid, at->channel, at->stream_id)
+                   .in_stream(options_.stream_id);
   }
   return work;
-}
-
-int RegistrationAgent::keep_control(Nanos now) {
-  int work = own_control_ ? own_control_->do_work(now) : 0;
-  if (next_control_) {
-    work += next_control_->do_work(now);
-    if (next_control_->is_up()) {
-      own_control_ = std::move(next_control_);
-      control_.on_added(true);
-    } else if (next_control_->last_error()) {
-      next_control_.reset();
-      refuse(control_.target());
-      control_.on_added(false);
-    }
-  }
-  return work;
-}
-
-void RegistrationAgent::refuse(const OwnStream& at) {
-  refusal_ = make_error(Errc::kStreamAssignmentInvalid, at.channel, at.stream_id)
-                 .in_stream(options_.stream_id);
 }
 
 }  // namespace tensorpool::inline v0::agents

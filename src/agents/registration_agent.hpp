@@ -1,20 +1,20 @@
 // How one consumer is served: says hello and QoS, follows the configs that answer it, keeps its
-// descriptor subscription, shared or its own. Machines: core/registration. Spec: §1.15.1, §1.15.3,
-// §1.16, §1.19.
+// subscriptions for descriptors and progress, shared or its own. Machines: core/registration. Spec:
+// §1.15.1, §1.15.3, §1.16, §1.19.
 //
-// Thread contract: the control thread, except `descriptors()->current()` and DeliveryShared.
+// Thread contract: the control thread, except `descriptors()->current()`, `progress()->current()`
+// and DeliveryShared.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <utility>
 
+#include "agents/assigned_stream.hpp"
 #include "agents/control_bus.hpp"
 #include "core/registration/hello_sender.hpp"
 #include "core/registration/qos.hpp"
-#include "core/registration/stream_move.hpp"
 #include "core/timing.hpp"
 
 namespace tensorpool::inline v0::agents {
@@ -41,8 +41,9 @@ struct Delivery {
 struct DeliveryShared {
   std::atomic<std::uint64_t> wished{Delivery{}.packed()};    ///< by the application, on any thread
   std::atomic<std::uint64_t> in_force{Delivery{}.packed()};  ///< by the control thread
-  /// The Aeron stream of this consumer's own descriptors, once there is one; by the control thread.
+  /// The Aeron streams of this consumer's own, once there are some; by the control thread.
   std::atomic<std::uint32_t> own_stream_id{0};
+  std::atomic<std::uint32_t> own_control_id{0};
 
   // By the polling thread. `epoch` is 0 while `last_seq` changes its meaning.
   std::atomic<std::uint64_t> epoch{0};
@@ -67,6 +68,8 @@ class RegistrationAgent {
     bool direct = false;  ///< no descriptor subscription
     bus::Channel descriptor_channel = {};
     std::int32_t descriptor_stream_id = 0;
+    bus::Channel control_channel = {};  ///< which progress comes by, where that is wished
+    std::int32_t control_stream_id = 0;
   };
 
   /// The references outlive the agent.
@@ -83,32 +86,26 @@ class RegistrationAgent {
   [[nodiscard]] std::optional<Error> take_refusal() { return std::exchange(refusal_, {}); }
 
   [[nodiscard]] bus::SubscriptionLink* descriptors() noexcept {
-    return descriptors_ ? &*descriptors_ : nullptr;
+    return descriptors_ ? &descriptors_->link() : nullptr;
   }
-  /// Where FrameProgress is to be taken from: this subscription only, as long as there is one, else
-  /// the shared control stream (W328, W330). Its data thread is the control thread.
-  [[nodiscard]] bus::SubscriptionLink* own_control() noexcept { return own_control_.get(); }
+  /// Where FrameProgress is to be taken from: the shared control stream, or one of the consumer's
+  /// own (W328, W330). Null unless progress is wished.
+  [[nodiscard]] bus::SubscriptionLink* progress() noexcept {
+    return progress_ ? &progress_->link() : nullptr;
+  }
 
  private:
   void follow_wish(std::uint32_t consumer_id);
   void say_hello(ControlBus& control, Nanos now);
   void say_qos(ControlBus& control, std::uint32_t consumer_id, std::uint64_t epoch, Nanos now);
-  int keep_descriptors(Nanos now);
-  int keep_control(Nanos now);
-  void move_descriptors(const core::registration::OwnStream& to);
-  void move_control(const core::registration::OwnStream& to);
-  void refuse(const core::registration::OwnStream& at);
+  int keep(std::optional<AssignedStream>& stream, Nanos now);
 
-  bus::Client& client_;
   DeliveryShared& shared_;
   Options options_;
   core::registration::HelloSender hello_;
   core::registration::Periodic qos_;
-  core::registration::StreamMove descriptor_;
-  core::registration::StreamMove control_;
-  std::optional<bus::SubscriptionLink> descriptors_;     // unless direct
-  std::unique_ptr<bus::SubscriptionLink> own_control_;   // of control_.place(), unless shared
-  std::unique_ptr<bus::SubscriptionLink> next_control_;  // while moving
+  std::optional<AssignedStream> descriptors_;  // unless direct
+  std::optional<AssignedStream> progress_;     // if it is wished
   std::uint64_t wished_ = 0;
   std::optional<Error> refusal_;
 };

@@ -44,8 +44,8 @@ RegistryAgent::RegistryAgent(bus::Client& client, ControlBus& control, OwnStream
 
 RegistryAgent::~RegistryAgent() {
   streams_.descriptors.offer(nullptr);
-  streams_.control.offer(nullptr);
-  static_cast<void>(streams_.descriptors.collect() && streams_.control.collect());
+  streams_.progress.offer(nullptr);
+  static_cast<void>(streams_.descriptors.collect() && streams_.progress.collect());
 }
 
 int RegistryAgent::do_work(Nanos now) {
@@ -54,7 +54,7 @@ int RegistryAgent::do_work(Nanos now) {
   while (!unsent_ && responder_.poll(now)) {
     carry_out();
   }
-  set_rates();
+  follow_wishes();
   return work;
 }
 
@@ -133,9 +133,12 @@ void RegistryAgent::close(const ResponderAction& action) {
 /// something old is open (W311).
 int RegistryAgent::settle(Nanos now) {
   int work = 0;
-  const bool all_returned = streams_.descriptors.collect() && streams_.control.collect();
+  const bool all_returned = streams_.descriptors.collect() && streams_.progress.collect();
   if (all_returned) {
     closing_.clear();
+  }
+  if (shared_progress_ != nullptr) {
+    work += shared_progress_->link.do_work(now);
   }
   for (std::size_t k = 0; k < held_.size();) {
     Held& held = held_[k];
@@ -161,11 +164,12 @@ int RegistryAgent::settle(Nanos now) {
   return work;
 }
 
-void RegistryAgent::set_rates() {
-  if (rates_of_ == responder_.generation()) {
+/// Rates of single consumers, and who wants progress, follow at once (W337, W351).
+void RegistryAgent::follow_wishes() {
+  if (wishes_of_ == responder_.generation()) {
     return;
   }
-  rates_of_ = responder_.generation();
+  wishes_of_ = responder_.generation();
   for (Held& held : held_) {
     const std::optional<LiveConsumer> live = responder_.find(held.consumer);
     const bool limited = live && live->mode == layout::Mode::kRateLimited;  // W334, W335
@@ -173,18 +177,59 @@ void RegistryAgent::set_rates() {
         limited ? core::registration::interval_of(live->max_rate_hz).count() : 0,
         std::memory_order_relaxed);
   }
+  offer_progress();
 }
 
 void RegistryAgent::offer(OwnKind which) {
+  which == OwnKind::kDescriptor ? offer_descriptors() : offer_progress();
+}
+
+void RegistryAgent::offer_descriptors() {
   auto list = std::make_unique<OwnStreams::List>();
   for (const Held& held : held_) {
-    if (held.open && held.which == which) {
+    if (held.open && held.which == OwnKind::kDescriptor) {
       list->push_back(held.stream.get());
     }
   }
-  bus::Lent<OwnStreams::List>& to =
-      which == OwnKind::kDescriptor ? streams_.descriptors : streams_.control;
-  to.offer(list->empty() ? nullptr : std::move(list));
+  streams_.descriptors.offer(list->empty() ? nullptr : std::move(list));
+}
+
+void RegistryAgent::offer_progress() {
+  auto audience = std::make_unique<ProgressAudience>();
+  bool some_share = false;
+  responder_.for_each([&](const LiveConsumer& live) {
+    if (!live.supports_progress) {
+      return;
+    }
+    audience->hints.push_back({.interval_us = live.progress_interval_us,
+                               .bytes_delta = live.progress_bytes_delta,
+                               .major_delta_units = live.progress_major_delta_units});
+    const auto own = std::find_if(held_.begin(), held_.end(), [&live](const Held& held) {
+      return held.open && held.which == OwnKind::kControl && held.consumer == live.key;
+    });
+    if (own != held_.end()) {
+      audience->streams.push_back(own->stream.get());  // W355
+    } else {
+      some_share = true;
+    }
+  });
+  keep_shared(some_share);
+  if (some_share) {
+    audience->streams.push_back(shared_progress_.get());  // W354
+  }
+  if (!audience->streams.empty() || streams_.progress.newest() != nullptr) {
+    audience->number = ++audiences_;
+    streams_.progress.offer(audience->streams.empty() ? nullptr : std::move(audience));
+  }
+}
+
+/// What is wanted no more is closed when the producer's thread has let go of it.
+void RegistryAgent::keep_shared(bool wanted) {
+  if (wanted && shared_progress_ == nullptr) {
+    shared_progress_ = std::make_unique<OwnPublication>(client_, control_.control_place());
+  } else if (!wanted && shared_progress_ != nullptr) {
+    closing_.push_back(std::move(shared_progress_));
+  }
 }
 
 }  // namespace tensorpool::inline v0::agents

@@ -1,6 +1,7 @@
 // The consumers of one producer's stream: answers their hellos, or follows who does, and keeps the
-// publications that they have for themselves. The machine that decides is
-// core/registration/responder; this carries its actions out. Spec: §1.15.2, §1.16.
+// publications that they have for themselves, and the one for progress that they share. The machine
+// that decides is core/registration/responder; this carries its actions out. Spec: §1.15.2, §1.16,
+// §1.17.1 (W343, W351, W354, W355).
 //
 // Thread contract: the control thread.
 #pragma once
@@ -40,6 +41,7 @@ class RegistryAgent {
   int do_work(Nanos now);
   void on_hello(const layout::ConsumerHello& hello, Nanos now);
   void on_qos(const layout::QosConsumer& qos, Nanos now);
+  /// Of somebody else than this client.
   void on_config(const layout::ConsumerConfig& config, Nanos now);
   /// Until it is known who answers, nobody does: consumers ask again (W293, W294).
   void set_responds(bool responds) noexcept { responder_.set_responds(responds); }
@@ -61,16 +63,21 @@ class RegistryAgent {
   void add(const core::registration::ResponderAction& action);
   void close(const core::registration::ResponderAction& action);
   int settle(Nanos now);
-  void set_rates();
+  void follow_wishes();
   void offer(core::registration::OwnKind which);
+  void offer_descriptors();
+  void offer_progress();
+  void keep_shared(bool wanted);
 
   bus::Client& client_;
   ControlBus& control_;
   OwnStreams& streams_;
   Responder responder_;
   std::vector<Held> held_;
+  std::unique_ptr<OwnPublication> shared_progress_;       // while somebody wants progress there
   std::vector<std::unique_ptr<OwnPublication>> closing_;  // the producer's thread may be using them
-  std::uint64_t rates_of_ = 0;  // the responder's generation that rates were set for
+  std::uint64_t wishes_of_ = 0;  // the responder's generation that was followed last
+  std::uint64_t audiences_ = 0;  // that were offered
   bool unsent_ = false;
 };
 

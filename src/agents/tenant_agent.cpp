@@ -54,6 +54,9 @@ TenantAgent::TenantAgent(bus::Client& client, ControlBus& control, AttachGroup& 
                   .has_name = metadata_.has_anything()},
                  now),
       qos_(options_.timing.qos_interval, now) {
+  if (options_.counters != nullptr) {
+    report_.emplace(client_, *options_.counters, options_.metadata.name);
+  }
   if (!number_wanted_) {
     begin(options_.lease.stream_id, now);
   }
@@ -68,6 +71,7 @@ int TenantAgent::do_work(ControlBus& control, const base::Now& now) {
   if (responder_wanted_ && now.mono >= ask_responder_at_) {
     ask_responder(now.mono);
   }
+  show_outside(now.mono);
   const int work = kept + (registry_ ? registry_->do_work(now.mono) : 0);
   return work + (descriptors_ ? descriptors_->do_work(now.mono) : 0);
 }
@@ -98,6 +102,23 @@ void TenantAgent::ask_responder(Nanos now) {
   if (*driver_answers) {
     registry_->set_responds(**driver_answers == 0);
   }
+}
+
+/// From the first lease on: before it there is no client id.
+void TenantAgent::show_outside(Nanos now) {
+  if (!report_) {
+    return;
+  }
+  report_->settle(now);
+  if (!report_->is_due(now) || lease_ == nullptr || lease_->machine().client_id() == 0) {
+    return;
+  }
+  ProducerReport::Now known{.stream_id = shared_.stream_id.load(std::memory_order_relaxed),
+                            .client_id = lease_->machine().client_id(),
+                            .ring_uri = present_ ? std::string_view(ring_uri_) : ""};
+  static_cast<ProducerCounters&>(known.reading) = shared_.tally.read();
+  known.reading.epoch = present_ ? (*present_)->epoch() : 0;
+  report_->show(known, now);
 }
 
 void TenantAgent::no_number(const Error& why, Nanos now) {
@@ -177,7 +198,7 @@ void TenantAgent::on_qos(const layout::QosConsumer& qos, const base::Now& now) {
   }
 }
 
-void TenantAgent::on_config(const layout::ConsumerConfig& config, const base::Now& now) {
+void TenantAgent::on_foreign_config(const layout::ConsumerConfig& config, const base::Now& now) {
   if (registry_) {
     registry_->on_config(config, now.mono);
   }
@@ -226,6 +247,7 @@ Status TenantAgent::map(const core::region::MappingPlan& plan) {
     registry_.emplace(client_, control_, shared_.own_streams, plan.stream_id(), registry);
   }
   detail::WrittenEpoch::Memory memory = detail::memory_of(*regions);
+  ring_uri_ = plan.header_ring.uri;
   candidate_.emplace(new detail::WrittenEpoch(std::move(*regions), std::move(memory), *descriptors_,
                                               {.stream_id = plan.stream_id(),
                                                .epoch = plan.epoch(),

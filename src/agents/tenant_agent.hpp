@@ -19,6 +19,8 @@
 #include "agents/attach_group.hpp"
 #include "agents/control_bus.hpp"
 #include "agents/metadata_source.hpp"
+#include "agents/producer_report.hpp"
+#include "agents/producer_tally.hpp"
 #include "agents/registry_agent.hpp"
 #include "agents/written_epoch.hpp"
 #include "bus/handoff.hpp"
@@ -63,6 +65,7 @@ struct TenantShared {
   AttachTally attach;
   Standing standing;
   OwnStreams own_streams;  ///< of single consumers
+  ProducerTally tally;
   /// The number that the next frame gets, and the epoch that it is of, for QoS. Told by the
   /// producer's thread: `seq_epoch` is 0 while it goes from one epoch to another.
   std::atomic<std::uint64_t> next_seq{0};
@@ -90,6 +93,7 @@ class TenantAgent final : public ControlListener {
     /// itself (1) or leaves that to its producers (0).
     AskNumber ask_responder = {};
     std::function<void(const ProducerEvent&)> on_event = {};
+    CounterBudget* counters = nullptr;  ///< null: nothing is shown outside
   };
 
   /// The references outlive the agent. Precondition: AttachMachine::check(options.lease).
@@ -108,7 +112,7 @@ class TenantAgent final : public ControlListener {
   void on_hello(const layout::ConsumerHello& hello, const base::Now& now) override;
   void on_qos(const layout::QosConsumer& qos, const base::Now& now) override;
   using ControlListener::on_qos;
-  void on_config(const layout::ConsumerConfig& config, const base::Now& now) override;
+  void on_foreign_config(const layout::ConsumerConfig& config, const base::Now& now) override;
   void on_lease_revoked(const layout::ShmLeaseRevoked& notice, const base::Now& now) override;
 
   /// Begins to give the lease back, and leaves it to the caller to see to the end of that. Nothing
@@ -120,6 +124,7 @@ class TenantAgent final : public ControlListener {
 
   void ask_number(Nanos now);
   void ask_responder(Nanos now);
+  void show_outside(Nanos now);
   void no_number(const Error& why, Nanos now);
   void begin(std::uint32_t stream_id, Nanos now);
   int keep_up(ControlBus& control, const base::Now& now);
@@ -143,12 +148,14 @@ class TenantAgent final : public ControlListener {
   std::optional<bus::PublicationLink> descriptors_;  // once the stream is known for certain
   std::optional<detail::WrittenRef> candidate_;      // mapped, the lease not yet ours
   std::optional<detail::WrittenRef> present_;        // what the producer's thread is offered
+  std::string ring_uri_;                             // of the one that was mapped last
   MetadataSource metadata_;
   core::producer::Announcer announcer_;
   core::registration::Periodic qos_;
   std::optional<RegistryAgent> registry_;  // as the descriptors
   bool responder_wanted_ = false;          // it is not known who answers hellos
   Nanos ask_responder_at_{};
+  std::optional<ProducerReport> report_;
 };
 
 }  // namespace tensorpool::inline v0::agents

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "base/atomics.hpp"
 #include "bus/link.hpp"
@@ -78,7 +79,10 @@ class WrittenRef {
   /// Takes over the first holder's share.
   explicit WrittenRef(WrittenEpoch* adopted) noexcept : epoch_(adopted) {}
   WrittenRef(const WrittenRef& other) noexcept : epoch_(other.epoch_) { epoch_->retain(); }
-  WrittenRef& operator=(const WrittenRef&) = delete;
+  WrittenRef& operator=(WrittenRef other) noexcept {
+    std::swap(epoch_, other.epoch_);
+    return *this;
+  }
   ~WrittenRef() { epoch_->release(); }
   [[nodiscard]] WrittenEpoch* get() const noexcept { return epoch_; }
   WrittenEpoch* operator->() const noexcept { return epoch_; }

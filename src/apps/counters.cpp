@@ -42,6 +42,8 @@ constexpr auto kProducerRows = [] {
       TP_ROW(announces_failed, ""),
       TP_ROW(wakes, ""),
       TP_ROW(wakes_put_off, "sleeping readers were not woken at once: some ask for it too often"),
+      TP_ROW(progress_sent, ""),
+      TP_ROW(progress_unsent, ""),
   });
 }();
 
@@ -67,6 +69,7 @@ constexpr auto kConsumerRows = [] {
       TP_ROW(remaps, ""),
       TP_ROW(malformed_messages, ""),
       TP_ROW(unsupported_version, ""),
+      TP_ROW(progress_rejected, ""),
       TP_ROW(recovered, ""),
       TP_ROW(skipped_by_reader, ""),
       TP_ROW(changed_after_use, ""),
@@ -75,6 +78,8 @@ constexpr auto kConsumerRows = [] {
       TP_ROW(discontinuities, ""),
       TP_ROW(sleeps, ""),
       TP_ROW(wakes, ""),
+      TP_ROW(progress_reports, ""),
+      TP_ROW(prefixes_changed, ""),
   });
 }();
 
@@ -88,6 +93,22 @@ constexpr auto kAttachRows = [] {
       TP_ROW(keepalives_sent, ""),
       TP_ROW(driver_event_rejects, ""),
       TP_ROW(stale_responses, ""),
+  });
+}();
+
+constexpr auto kBufferRows = [] {
+  using Counters = BufferQueueCounters;
+  return std::to_array<Row<Counters>>({
+      TP_ROW(taken, ""),
+      TP_ROW(committed, ""),
+      TP_ROW(late, ""),
+      TP_ROW(given_back, ""),
+      TP_ROW(stale, ""),
+      TP_ROW(refused, ""),
+      TP_ROW(copied, ""),
+      TP_ROW(late_returns, ""),
+      TP_ROW(slots_skipped, ""),
+      TP_ROW(addresses_refused, ""),
   });
 }();
 
@@ -126,6 +147,10 @@ nlohmann::ordered_json counters_json(const ConsumerCounters& counters) {
 
 nlohmann::ordered_json counters_json(const AttachCounters& counters) {
   return to_json<AttachCounters>(kAttachRows, counters);
+}
+
+nlohmann::ordered_json counters_json(const BufferQueueCounters& counters) {
+  return to_json<BufferQueueCounters>(kBufferRows, counters);
 }
 
 std::uint64_t frames_lost(const ConsumerCounters& counters) noexcept {

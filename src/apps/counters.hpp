@@ -16,6 +16,7 @@ namespace tensorpool::inline v0::apps {
 [[nodiscard]] nlohmann::ordered_json counters_json(const ProducerCounters& counters);
 [[nodiscard]] nlohmann::ordered_json counters_json(const ConsumerCounters& counters);
 [[nodiscard]] nlohmann::ordered_json counters_json(const AttachCounters& counters);
+[[nodiscard]] nlohmann::ordered_json counters_json(const BufferQueueCounters& counters);
 
 /// Frames that were lost and counted. Frames that the reader passed over itself are not among them,
 /// nor what was published before it came.

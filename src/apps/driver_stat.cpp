@@ -74,9 +74,16 @@ std::string stat_text(const DriverStat& stat) {
   for (const auto& [name, value] : stat["counters"].items()) {
     table.add({name, grouped(value.get<std::uint64_t>())});
   }
+  std::string text = table.text();
+  if (const auto supervisor = stat.find("supervisor"); supervisor != stat.end()) {
+    Table of_supervisor({{"SUPERVISOR"}, {"VALUE", Align::kRight}});
+    for (const auto& [name, value] : supervisor->items()) {
+      of_supervisor.add({name, grouped(value.get<std::uint64_t>())});
+    }
+    text += "\n\n" + of_supervisor.text();
+  }
   const auto histograms = stat.find("histograms");
-  return histograms == stat.end() ? table.text()
-                                  : table.text() + "\n\n" + histograms_text(*histograms);
+  return histograms == stat.end() ? text : text + "\n\n" + histograms_text(*histograms);
 }
 
 std::string change_text(const DriverStat& before, const DriverStat& stat, Nanos span) {

@@ -92,9 +92,7 @@ void EventNotes::on_event(const ConsumerEvent& event) {
       }
       break;
     case ConsumerEvent::Kind::kFallback:
-      console_.warn(event.text.empty()
-                        ? "told not to use shared memory, and nothing else is offered"
-                        : "told not to use shared memory; the frames are offered at " + event.text);
+      console_.warn(describe(*event.fallback));
       break;
     case ConsumerEvent::Kind::kError:
       console_.error(event.error);

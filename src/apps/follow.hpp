@@ -93,6 +93,7 @@ class Follower {
   [[nodiscard]] ConsumerCounters counters() const noexcept {
     return without_losses_of(consumer_.counters(), before_first_);
   }
+  [[nodiscard]] std::optional<Fallback> fallback() const { return consumer_.fallback(); }
   [[nodiscard]] AttachCounters attach_counters() const noexcept {
     return consumer_.attach_counters();
   }

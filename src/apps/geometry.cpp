@@ -55,6 +55,9 @@ Result<Geometry> choose_geometry(const GeometryRequest& request) {
   if (asked_for) {
     chosen.nslots = request.slots;
     reason = "as asked for with --slots";
+  } else if (request.slots_min > chosen.nslots) {
+    chosen.nslots = request.slots_min;
+    reason = "four for each buffer at the camera";
   } else if (const std::uint64_t whole =
                  std::bit_ceil(std::min(request.frames.value_or(0), kWholeSlotsMax + 1));
              whole > chosen.nslots && whole <= kWholeSlotsMax) {

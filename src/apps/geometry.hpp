@@ -17,7 +17,8 @@ struct GeometryRequest {
   std::uint64_t frame_bytes = 0;
   double rate_hz = 0;  ///< 0: not known
   Nanos slack = std::chrono::milliseconds(100);
-  std::uint32_t slots = 0;  ///< 0: to be chosen
+  std::uint32_t slots = 0;      ///< 0: to be chosen
+  std::uint32_t slots_min = 0;  ///< where they are to be chosen, at least so many: a power of two
   std::string shm_dir = "/dev/shm";
   std::optional<std::uint64_t> frames{};  ///< of a stream that ends: all of them, where known
 };

@@ -1,5 +1,6 @@
 #include "apps/inspect.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,26 +28,6 @@ namespace {
 namespace ring = core::ring;
 
 constexpr int kDepthMax = 5;  // tensorpool-<user>/<namespace>/<stream>/<epoch>/<file>
-
-[[nodiscard]] Status read_at(int fd, std::uint64_t offset, std::span<std::byte> to,
-                             const std::string& path) {
-  std::size_t done = 0;
-  while (done < to.size()) {
-    const ssize_t got =
-        ::pread(fd, to.data() + done, to.size() - done, static_cast<off_t>(offset + done));
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
-    if (got < 0) {
-      return fail(make_os_error(Errc::kOsFailure, path, errno));
-    }
-    if (got == 0) {
-      return fail(Errc::kRegionTooSmall, path, offset + done, offset + to.size());
-    }
-    done += static_cast<std::size_t>(got);
-  }
-  return {};
-}
 
 std::uint64_t slot_offset(std::uint64_t index) noexcept {
   return layout::kSuperblockBytes + index * layout::kHeaderSlotBytes;
@@ -151,6 +132,40 @@ core::region::ExpectedRegion as_described(const layout::Superblock& block) noexc
 }
 
 }  // namespace
+
+Status read_at(int fd, std::uint64_t offset, std::span<std::byte> to, const std::string& path) {
+  std::size_t done = 0;
+  while (done < to.size()) {
+    const ssize_t got =
+        ::pread(fd, to.data() + done, to.size() - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got < 0) {
+      return fail(make_os_error(Errc::kOsFailure, path, errno));
+    }
+    if (got == 0) {
+      return fail(Errc::kRegionTooSmall, path, offset + done, offset + to.size());
+    }
+    done += static_cast<std::size_t>(got);
+  }
+  return {};
+}
+
+Result<layout::Superblock> read_superblock(int fd, const std::string& path) {
+  layout::Superblock block{};
+  if (Status read =
+          read_at(fd, 0, std::as_writable_bytes(std::span<layout::Superblock, 1>(&block, 1)), path);
+      !read) {
+    return fail(read.error());
+  }
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) {
+    return fail(make_os_error(Errc::kOsFailure, path, errno));
+  }
+  const Status verdict = judge(block, static_cast<std::uint64_t>(status.st_size));
+  return verdict ? Result<layout::Superblock>(block) : fail(verdict.error());
+}
 
 Result<RegionReport> inspect_region(const std::string& path) {
   const Result<files::InputFile> input = files::open_input(path);

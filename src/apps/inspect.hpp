@@ -6,8 +6,10 @@
 // Spec: §1.3, §1.9.2; design §9 (files that shrink).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,6 +43,12 @@ struct RegionReport {
 
 /// Errors: the file cannot be read, or is shorter than a superblock.
 [[nodiscard]] Result<RegionReport> inspect_region(const std::string& path);
+
+/// Fills `to` from a file. Errc::kRegionTooSmall where that ends before; `path` is for words.
+[[nodiscard]] Status read_at(int fd, std::uint64_t offset, std::span<std::byte> to,
+                             const std::string& path);
+/// That of a region that is as it has to be, the size of its file included.
+[[nodiscard]] Result<layout::Superblock> read_superblock(int fd, const std::string& path);
 
 /// The region files at or below `path`, an epoch after the other. Errc::kNotFound when there is
 /// none.

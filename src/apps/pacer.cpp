@@ -29,7 +29,7 @@ Pacer::Pacer(double hz) noexcept : period_ns_(hz > 0 ? 1e9 / hz : 0) {
   ::prctl(PR_SET_TIMERSLACK, 1UL);  // the kernel's default lets this thread oversleep by 50 us
 }
 
-bool Pacer::wait(const std::atomic<bool>& stop) noexcept {
+bool Pacer::wait(const std::atomic<bool>& stop, const std::function<void()>& meanwhile) {
   if (period_ns_ == 0) {
     return !stop.load(std::memory_order_relaxed);
   }
@@ -55,6 +55,9 @@ bool Pacer::wait(const std::atomic<bool>& stop) noexcept {
     if (due - now > kSpin) {
       const timespec until = to_timespec(std::min(due - kSpin, now + kSlice));
       ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
+      if (meanwhile && due - clock.mono() > kSlice) {
+        meanwhile();
+      }
     } else {
       base::relax();
     }

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 
 #include "tensorpool/types/time.hpp"
 
@@ -17,8 +18,9 @@ class Pacer {
 
   /// Waits for the next tick: asleep until shortly before it, then spinning, which hits the tick to
   /// a microsecond where the processor is free. The first tick is at once. False when `stop` was
-  /// set.
-  [[nodiscard]] bool wait(const std::atomic<bool>& stop) noexcept;
+  /// set. `meanwhile` is called during a long wait, some times a second.
+  [[nodiscard]] bool wait(const std::atomic<bool>& stop,
+                          const std::function<void()>& meanwhile = {});
 
   /// Ticks that were given up, because the caller or the machine was late by more than a period and
   /// 10 ms: the schedule moved instead of firing them in a burst.

@@ -29,6 +29,8 @@ void add_attach(CLI::App& tp, Action& action);
 void add_bench(CLI::App& tp, Action& action);
 void add_codec(CLI::App& tp, Action& action);
 void add_config(CLI::App& tp, Action& action);
+void add_conform(CLI::App& tp, Action& action);
+void add_consumers(CLI::App& tp, Action& action);
 void add_demo(CLI::App& tp, Action& action);
 void add_doctor(CLI::App& tp, Action& action);
 void add_down(CLI::App& tp, Action& action);
@@ -45,8 +47,11 @@ void add_revoke(CLI::App& tp, Action& action);
 void add_size(CLI::App& tp, Action& action);
 void add_stat(CLI::App& tp, Action& action);
 void add_sub(CLI::App& tp, Action& action);
+void add_supervise(CLI::App& tp, Action& action);
+void add_top(CLI::App& tp, Action& action);
 void add_up(CLI::App& tp, Action& action);
 void add_uri(CLI::App& tp, Action& action);
 void add_version(CLI::App& tp, Action& action);
+void add_view(CLI::App& tp, Action& action);
 
 }  // namespace tensorpool::inline v0::apps

@@ -147,4 +147,9 @@ Result<Pending<Counter>> Client::begin_add_counter(std::int32_t type_id, std::st
   return Pending<Counter>(session_, std::move(made), request);
 }
 
+std::int32_t Client::counter_places() const noexcept {
+  return is_up() ? aeron_counters_reader_max_counter_id(aeron_counters_reader(session_->aeron()))
+                 : 0;
+}
+
 }  // namespace tensorpool::inline v0::bus

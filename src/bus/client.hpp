@@ -75,6 +75,8 @@ class Client {
   [[nodiscard]] Result<Pending<Counter>> begin_add_counter(std::int32_t type_id,
                                                            std::string_view key,
                                                            std::string_view label);
+  /// How many counters the media driver has room for, its own included; 0 while not up.
+  [[nodiscard]] std::int32_t counter_places() const noexcept;
 
  private:
   explicit Client(Options options) noexcept;

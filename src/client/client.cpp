@@ -98,5 +98,8 @@ int Client::do_work() noexcept {
 std::uint64_t Client::late_calls() const noexcept {
   return core_->late_calls();
 }
+std::uint64_t Client::counters_refused() const noexcept {
+  return core_->counters_refused();
+}
 
 }  // namespace tensorpool::inline v0

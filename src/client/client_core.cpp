@@ -288,6 +288,7 @@ std::unique_ptr<agents::OwnerAgent> ClientCore::add_owner(const os::OwnedStream&
                                                           agents::OwnerAgent::Shared shared,
                                                           agents::OwnerAgent::Options options) {
   const std::lock_guard lock(control_mutex_);
+  options.counters = counters();
   auto agent = std::make_unique<agents::OwnerAgent>(stream, bus_, *control_, shared,
                                                     std::move(options), clock_.mono());
   owners_.push_back(agent.get());
@@ -297,6 +298,7 @@ std::unique_ptr<agents::OwnerAgent> ClientCore::add_owner(const os::OwnedStream&
 std::unique_ptr<agents::MappingAgent> ClientCore::add_consumer(
     agents::ConsumerShared& shared, agents::MappingAgent::Options options) {
   const std::lock_guard lock(control_mutex_);
+  options.counters = counters();
   auto agent = std::make_unique<agents::MappingAgent>(bus_, *leases_, directory_, policy_, shared,
                                                       std::move(options), clock_.mono());
   consumers_.push_back(agent.get());
@@ -326,6 +328,7 @@ void ClientCore::remove(std::unique_ptr<agents::OwnerAgent> agent) {
 std::unique_ptr<agents::TenantAgent> ClientCore::add_tenant(agents::TenantShared& shared,
                                                             agents::TenantAgent::Options options) {
   const std::lock_guard lock(control_mutex_);
+  options.counters = counters();
   auto agent = std::make_unique<agents::TenantAgent>(bus_, *control_, *leases_, policy_, shared,
                                                      std::move(options), clock_.mono());
   tenants_.push_back(agent.get());

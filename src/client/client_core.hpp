@@ -15,6 +15,7 @@
 
 #include "admin/request.hpp"
 #include "agents/control_bus.hpp"
+#include "agents/counter_export.hpp"
 #include "agents/mapping_agent.hpp"
 #include "agents/owner_agent.hpp"
 #include "agents/runner.hpp"
@@ -116,6 +117,7 @@ class ClientCore {
   [[nodiscard]] const os::RegionPolicy& policy() const noexcept { return policy_; }
   [[nodiscard]] const agents::StreamDirectory& directory() const noexcept { return directory_; }
   [[nodiscard]] const std::string& aeron_dir() const noexcept { return bus_.aeron_dir(); }
+  [[nodiscard]] std::uint64_t counters_refused() const noexcept { return counters_.refused(); }
   [[nodiscard]] bool is_forked() const noexcept { return os::fork_generation() != generation_; }
   [[nodiscard]] ConnectionState connection() const noexcept {
     return connection_.load(std::memory_order_relaxed);
@@ -130,6 +132,9 @@ class ClientCore {
   void rejoin_media_driver(Nanos now);
   void watch_connection();
   void follow_announces(Nanos now);
+  [[nodiscard]] agents::CounterBudget* counters() noexcept {
+    return options_.show_counters ? &counters_ : nullptr;
+  }
   template <class Give>
   void for_each_listener(Give&& give);
   void leave(std::unique_ptr<agents::AttachAgent> lease);
@@ -141,6 +146,7 @@ class ClientCore {
   std::unique_ptr<DriverCore> own_driver_;        // kEmbedded; outlives the connection to it
   std::optional<bus::MediaDriverHandle> driver_;  // outlives the connection to it
   bus::Client bus_;
+  agents::CounterBudget counters_{options_.log};
   agents::StreamDirectory directory_;
   ResponseListener responses_{options_};
   std::unique_ptr<agents::ControlBus> control_;

@@ -16,6 +16,13 @@ PollResult Consumer::poll_raw(const Sinks& sinks, int limit) {
       limit);
 }
 
+ProgressResult Consumer::poll_progress_raw(const ProgressSinks& sinks, int limit) {
+  return core_->poll_progress(
+      [&sinks](const PrefixView& view) noexcept { sinks.on_prefix(sinks.prefix_context, view); },
+      [&sinks](std::uint64_t seq) noexcept { sinks.on_changed(sinks.changed_context, seq); },
+      limit);
+}
+
 std::optional<FrameView> Consumer::next() noexcept {
   return core_->next();
 }
@@ -43,8 +50,15 @@ bool Consumer::has_own_descriptors() const noexcept {
   return core_->has_own_descriptors();
 }
 
+bool Consumer::has_own_control() const noexcept {
+  return core_->has_own_control();
+}
+
 MappingState Consumer::state() const noexcept {
   return core_->shared().state.load(std::memory_order_relaxed);
+}
+std::optional<Fallback> Consumer::fallback() const {
+  return core_->shared().fallback.load();
 }
 std::uint64_t Consumer::epoch() const noexcept {
   return core_->epoch();

@@ -34,11 +34,32 @@ namespace {
                                        .stream_id = static_cast<std::uint32_t>(options.stream_id)};
 }
 
+[[nodiscard]] core::telemetry::Waits waits_of(WaitKind kind, bool nobody_wakes) noexcept {
+  using core::telemetry::Waits;
+  switch (kind) {
+    case WaitKind::kSpin:
+      return Waits::kSpin;
+    case WaitKind::kYield:
+      return Waits::kYield;
+    case WaitKind::kBackoff:
+      return Waits::kBackoff;
+    case WaitKind::kPark:
+      return nobody_wakes ? Waits::kPause : Waits::kPark;
+    case WaitKind::kHybrid:
+      return nobody_wakes ? Waits::kPause : Waits::kHybrid;
+  }
+  return Waits::kNot;
+}
+
 /// How the consumer wants to be served (§1.15.1).
 [[nodiscard]] Status want_delivery(const ConsumerOptions& options,
                                    agents::MappingAgent::Options& agent) {
   agent.wish.supports_shm = options.use_shm;
   agent.wish.max_rate_hz = options.max_rate_hz;
+  agent.wish.supports_progress = options.progress.wanted;
+  agent.wish.progress_interval_us = options.progress.hints.interval_us;
+  agent.wish.progress_bytes_delta = options.progress.hints.bytes_delta;
+  agent.wish.progress_major_delta_units = options.progress.hints.major_delta_units;
   if (const Status sane = core::registration::check_wish(agent.wish); !sane) {
     return sane;
   }
@@ -111,11 +132,15 @@ Result<std::unique_ptr<ConsumerCore>> ConsumerCore::create(std::shared_ptr<Clien
   if (const Status wanted = want_delivery(options, agent); !wanted) {
     return fail(wanted.error());
   }
+  const Channels& shared = client->options().channels;
   Result<bus::Channel> channel = bus::Channel::parse(options.descriptor_channel);
-  if (!channel) {
-    return fail(channel.error());
+  Result<bus::Channel> control = bus::Channel::parse(shared.control_channel);
+  if (!channel || !control) {
+    return fail(channel ? control.error() : channel.error());
   }
   agent.descriptor_channel = std::move(*channel);
+  agent.control_channel = std::move(*control);
+  agent.control_stream_id = shared.control_stream_id;
   std::unique_ptr<ConsumerCore> core(new ConsumerCore(std::move(client), options));
   core->agent_ = core->client_->add_consumer(core->shared_, std::move(agent));
   return core;
@@ -128,6 +153,9 @@ ConsumerCore::ConsumerCore(std::shared_ptr<ClientCore> client, const ConsumerOpt
       receiver_({.stream_id = options.stream_id,
                  .recover_gaps = options.recover_gaps,
                  .max_outstanding_seq_gap = options.max_outstanding_seq_gap}),
+      progress_(options.progress.wanted
+                    ? std::make_unique<ProgressReader>(options.progress.early_header)
+                    : nullptr),
       silence_(options.probe_after),
       wait_(options.wait),
       parking_(client_->aeron_dir()) {
@@ -179,6 +207,9 @@ void ConsumerCore::switch_epoch(EpochRef* offered) noexcept {
     attached_.emplace(*offered);
     receiver_.set_stream((*attached_)->regions.stream_id());
     receiver_.attach((*attached_)->memory, (*attached_)->epoch());
+    if (progress_ != nullptr) {
+      progress_->attach(**attached_);
+    }
     silence_.on_progress();
   }
 }
@@ -194,6 +225,9 @@ void ConsumerCore::let_go() noexcept {
   epoch.last_seq = receiver_.last_seq();
   epoch.any_frame = receiver_.tracking();
   receiver_.detach();
+  if (progress_ != nullptr) {
+    progress_->detach();
+  }
   epoch.let_go.store(true, std::memory_order_release);  // sync(let-go): publish
   attached_.reset();
 }
@@ -221,6 +255,18 @@ bus::Subscription* ConsumerCore::descriptors() noexcept {
     follow_delivery(delivery_);
   }
   return in;
+}
+
+/// Where progress comes by; null while there is no such stream.
+bus::Subscription* ConsumerCore::progress_in() noexcept {
+  const bool found = progress_ != nullptr && shared_.stream_id.load(std::memory_order_acquire) !=
+                                                 0;  // sync(stream-found): observe
+  return found ? agent_->progress()->current() : nullptr;
+}
+
+bool ConsumerCore::is_own_control(const bus::Subscription& in) const noexcept {
+  const std::uint32_t own = shared_.delivery.own_control_id.load(std::memory_order_relaxed);
+  return own != 0 && static_cast<std::uint32_t>(in.stream_id()) == own;
 }
 
 /// Who thins the stream: the producer one of our own, else the gate here (W334, W340, W341).
@@ -257,8 +303,18 @@ Status ConsumerCore::set_delivery(DeliveryMode mode, std::uint32_t max_rate_hz) 
   return {};
 }
 
+/// For those who look on (docs/adr/0034).
+[[gnu::cold, gnu::noinline]] void ConsumerCore::tell_outside() noexcept {
+  shared_.readout.answer({.counters = receiver_.counters(),
+                          .tracked_epoch = receiver_.tracking() ? receiver_.epoch() : 0,
+                          .waits = bell_ != nullptr ? core::telemetry::Waits::kEvent : waits_});
+}
+
 void ConsumerCore::end_poll(int frames) noexcept {
   tell_qos();
+  if (shared_.readout.is_asked()) [[unlikely]] {
+    tell_outside();
+  }
   if (bell_ != nullptr && frames == 0) [[unlikely]] {
     ask_for_event();
   }
@@ -345,9 +401,14 @@ std::optional<FrameView> ConsumerCore::latest() noexcept {
 
 // -- Waiting -------------------------------------------------------------------------------------
 
-/// Whether a poll would find something. The word of the next slot is what the producer writes next,
-/// and a look takes its line away: descriptor readers that spin look there seldom.
+/// Whether a poll, of frames or of progress, would find something. The word of the next slot is
+/// what the producer writes next, and a look takes its line away: descriptor readers that spin look
+/// there seldom.
 bool ConsumerCore::has_input(LookAt where) noexcept {
+  bus::Subscription* const progress = progress_in();
+  if (progress != nullptr && progress->has_fragment()) {
+    return true;
+  }
   if (direct_) {
     return receiver_.ring_goes_on();
   }
@@ -379,6 +440,10 @@ bool ConsumerCore::wait(Nanos timeout) noexcept {
   const Nanos begun = client_->clock().mono();
   for (Nanos waited{}; waited < timeout; waited = client_->clock().mono() - begun) {
     const bool can_park = may_park && wake_file(begun + waited) != nullptr;
+    waits_ = waits_of(wait_.kind, may_park && !can_park);
+    if (shared_.readout.is_asked()) [[unlikely]] {
+      tell_outside();
+    }
     const core::wake::WaitPlan::Step step = plan.next(waited, can_park);
     if (rest(step, timeout - waited)) {
       return true;

@@ -1,4 +1,4 @@
-// hot-path: an idle poll is 1 Aeron poll, 6 loads and 4 stores; a frame adds the receiver's budget
+// hot-path: an idle poll is 1 Aeron poll, 7 loads and 4 stores; a frame adds the receiver's budget
 // and the callback. A clock is read once in kIdlePollsPerClock idle polls, and at each poll where a
 // rate is to be kept here. No allocation, no system call.
 //
@@ -18,6 +18,7 @@
 #include "client/client_core.hpp"
 #include "client/event_bell.hpp"
 #include "client/parking.hpp"
+#include "client/progress_reader.hpp"
 #include "core/consumer/descriptor_message.hpp"
 #include "core/consumer/descriptor_silence.hpp"
 #include "core/consumer/frame_receiver.hpp"
@@ -69,6 +70,9 @@ class ConsumerCore {
   PollResult poll(Sink&& sink, Changed&& changed, int limit) noexcept;
   [[nodiscard]] std::optional<FrameView> next() noexcept;
   [[nodiscard]] std::optional<FrameView> latest() noexcept;
+  /// `sink(const PrefixView&)` for each report of progress.
+  template <class Sink, class Changed>
+  ProgressResult poll_progress(Sink&& sink, Changed&& changed, int limit) noexcept;
 
   [[nodiscard]] bool wait(Nanos timeout) noexcept;
   [[nodiscard]] bool can_park() const noexcept { return parking_.found(); }
@@ -80,6 +84,10 @@ class ConsumerCore {
   }
   [[nodiscard]] Status set_delivery(DeliveryMode mode, std::uint32_t max_rate_hz);
   [[nodiscard]] bool has_own_descriptors() const noexcept { return on_own_stream_; }
+  [[nodiscard]] bool has_own_control() noexcept {
+    bus::Subscription* const in = progress_in();
+    return in != nullptr && is_own_control(*in);
+  }
   [[nodiscard]] const Receiver& receiver() const noexcept { return receiver_; }
   [[nodiscard]] std::uint64_t epoch() const noexcept { return receiver_.epoch(); }
   [[nodiscard]] ConsumerCounters counters() const noexcept;
@@ -95,6 +103,8 @@ class ConsumerCore {
   void let_go() noexcept;
   void settle_borrowed() noexcept;
   [[nodiscard]] bus::Subscription* descriptors() noexcept;
+  [[nodiscard]] bus::Subscription* progress_in() noexcept;
+  [[nodiscard]] bool is_own_control(const bus::Subscription& in) const noexcept;
   template <class Sink>
   int take_descriptors(bus::Subscription& in, Sink&& sink, int fragments, int limit,
                        int& frames) noexcept;
@@ -111,6 +121,7 @@ class ConsumerCore {
   [[nodiscard]] bool park(Nanos at_most) noexcept;
   void ask_for_event() noexcept;
   void tell_qos() noexcept;
+  void tell_outside() noexcept;
   void follow_delivery(std::uint64_t delivery) noexcept;
   [[nodiscard]] auto borrow() noexcept;
 
@@ -120,10 +131,12 @@ class ConsumerCore {
   agents::ConsumerShared shared_;
   std::unique_ptr<agents::MappingAgent> agent_;
   Receiver receiver_;
+  std::unique_ptr<ProgressReader> progress_;  // if it is wanted
   core::consumer::DescriptorSilence silence_;
   core::consumer::LookInterval look_;
   WaitStrategy wait_;
   std::uint32_t spins_ = 0;
+  core::telemetry::Waits waits_ = core::telemetry::Waits::kNot;  // the last wait
   Parking parking_;
   std::unique_ptr<EventBell> bell_;  // once it was asked for
   std::optional<EpochRef> attached_;
@@ -178,6 +191,14 @@ PollResult ConsumerCore::poll(Sink&& sink, Changed&& changed, int limit) noexcep
   receiver_.set_far_behind(result.frames >= kFarBehindFrames);
   end_poll(result.frames);
   return result;
+}
+
+template <class Sink, class Changed>
+ProgressResult ConsumerCore::poll_progress(Sink&& sink, Changed&& changed, int limit) noexcept {
+  bus::Subscription* const in = begin_poll() ? progress_in() : nullptr;
+  return in == nullptr ? ProgressResult{}
+                       : progress_->poll(*in, is_own_control(*in), static_cast<std::size_t>(limit),
+                                         receiver_.counters(), sink, changed);
 }
 
 template <class Sink>

@@ -41,16 +41,16 @@ namespace {
   return variables;
 }
 
-[[nodiscard]] tl::expected<config::Loaded, config::Refused> load(const config::File* file) {
-  return config::load(
-      {.file = file,
-       .environment = environment(),
-       .user = core::region::sanitized_user(os::effective_user_name(), ::geteuid())});
+[[nodiscard]] tl::expected<config::Loaded, config::Refused> load(const config::File* file,
+                                                                 bool supervisor_alone = false) {
+  return config::load({.file = file,
+                       .environment = environment(),
+                       .user = core::region::sanitized_user(os::effective_user_name(), ::geteuid()),
+                       .supervisor_alone = supervisor_alone});
 }
 
-}  // namespace
-
-tl::expected<config::Loaded, config::Refused> load_configuration(const std::string& path) {
+[[nodiscard]] tl::expected<config::Loaded, config::Refused> load_file(const std::string& path,
+                                                                      bool supervisor_alone) {
   config::File file{.name = path, .text = {}};
   if (const int error = path.empty() ? 0 : read_text(path, file.text); error != 0) {
     config::Refused refused;
@@ -60,7 +60,18 @@ tl::expected<config::Loaded, config::Refused> load_configuration(const std::stri
     problem.message = std::string("cannot be read: ").append(std::strerror(error));
     return tl::unexpected<config::Refused>(std::move(refused));
   }
-  return load(path.empty() ? nullptr : &file);
+  return load(path.empty() ? nullptr : &file, supervisor_alone);
+}
+
+}  // namespace
+
+tl::expected<config::Loaded, config::Refused> load_configuration(const std::string& path) {
+  return load_file(path, false);
+}
+
+tl::expected<config::Loaded, config::Refused> load_supervisor_configuration(
+    const std::string& path) {
+  return load_file(path, true);
 }
 
 tl::expected<config::Loaded, config::Refused> parse_configuration(std::string name,

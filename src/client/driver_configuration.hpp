@@ -15,6 +15,9 @@ namespace tensorpool::inline v0::detail {
 /// process. A file that cannot be read is a problem like any other (D319).
 [[nodiscard]] tl::expected<config::Loaded, config::Refused> load_configuration(
     const std::string& path);
+/// The same for a supervisor without a driver around it (config::Sources::supervisor_alone).
+[[nodiscard]] tl::expected<config::Loaded, config::Refused> load_supervisor_configuration(
+    const std::string& path);
 /// The same for a text, of which `name` is said to people.
 [[nodiscard]] tl::expected<config::Loaded, config::Refused> parse_configuration(std::string name,
                                                                                 std::string text);

@@ -1,5 +1,8 @@
 #include "tensorpool/frame.hpp"
 
+#include <optional>
+#include <string>
+
 #include "agents/mapped_epoch.hpp"
 #include "base/atomics.hpp"
 #include "core/consumer/ring_search.hpp"
@@ -36,6 +39,16 @@ std::shared_ptr<const MetadataSet> metadata_of(const FrameRecord& record) {
     return nullptr;  // in a forked child its lock may be held by a thread that is not there
   }
   return mapping.metadata->find(record.epoch, record.meta_version);
+}
+
+[[nodiscard]] Status check_extended(const std::shared_ptr<const MetadataSet>& set,
+                                    ExtendedDtype wanted) {
+  const std::optional<ExtendedDtype> said = set == nullptr ? std::nullopt : extended_dtype(*set);
+  if (said == wanted) {
+    return {};
+  }
+  return fail(Errc::kDtypeMismatch, said ? std::string(to_string(*said))
+                                         : "elements without " + std::string(kDtypeAttribute));
 }
 
 void retain(MappedEpoch* mapping) noexcept {

@@ -1,5 +1,7 @@
 #include "tensorpool/producer.hpp"
 
+#include <algorithm>
+
 #include "client/producer_core.hpp"
 
 namespace tensorpool::inline v0 {
@@ -7,12 +9,14 @@ namespace tensorpool::inline v0 {
 Claim::Claim(Claim&& other) noexcept
     : core_(std::exchange(other.core_, nullptr)),
       open_(other.open_),
-      requested_bytes_(other.requested_bytes_) {}
+      requested_bytes_(other.requested_bytes_),
+      unit_bytes_(other.unit_bytes_) {}
 
 Claim& Claim::operator=(Claim&& other) noexcept {
   std::swap(core_, other.core_);
   std::swap(open_, other.open_);
   std::swap(requested_bytes_, other.requested_bytes_);
+  std::swap(unit_bytes_, other.unit_bytes_);
   return *this;
 }
 
@@ -41,6 +45,23 @@ void Claim::abort() noexcept {
     core_->abort(open_);
     core_->release();
     core_ = nullptr;
+  }
+}
+
+bool Claim::begin_filling(const TensorInfo& info, std::size_t payload_bytes,
+                          std::optional<std::uint64_t> capture_time_ns) & noexcept {
+  if (core_ == nullptr || !core_->begin_filling(open_, info, payload_bytes, capture_time_ns)) {
+    return false;
+  }
+  requested_bytes_ = payload_bytes;
+  unit_bytes_ = info.progress_unit == ProgressUnit::kNone ? 0 : info.progress_stride_bytes;
+  return true;
+}
+
+void Claim::filled(std::size_t bytes) noexcept {
+  if (core_ != nullptr) {
+    core_->filled(open_, std::min(bytes, requested_bytes_),
+                  static_cast<std::uint32_t>(unit_bytes_));
   }
 }
 
@@ -108,6 +129,10 @@ std::uint64_t Producer::epoch() const noexcept {
 std::uint64_t Producer::next_seq() const noexcept {
   const auto* const writer = core_ == nullptr ? nullptr : core_->writer();
   return writer == nullptr ? 0 : writer->next_seq();
+}
+std::uint32_t Producer::nslots() const noexcept {
+  const auto* const writer = core_ == nullptr ? nullptr : core_->writer();
+  return writer == nullptr ? 0 : writer->memory().nslots;
 }
 std::size_t Producer::payload_bytes_max() const noexcept {
   const auto* const writer = core_ == nullptr ? nullptr : core_->writer();

@@ -50,7 +50,9 @@ constexpr std::string_view kTables[] = {"driver",   "shm",     "policies",  "tel
 class Loader {
  public:
   explicit Loader(const Sources& sources)
-      : sources_(sources), file_(sources.file != nullptr ? *sources.file : builtin_file()) {
+      : sources_(sources),
+        file_(sources.file != nullptr ? *sources.file : builtin_file()),
+        supervised_(sources.supervisor_alone) {
     loaded_.settings.supervisor.emplace();  // until it is known that there is none
   }
 
@@ -230,6 +232,9 @@ class Loader {
 
   void check() {
     for (Finding& finding : core::driver::check_settings(loaded_.settings, sources_.user)) {
+      if (sources_.supervisor_alone && (finding.key == "profiles" || finding.key == "streams")) {
+        continue;  // there is none, and nobody needs one
+      }
       if (finding.severity == Finding::Severity::kWarning) {
         warn(blame(finding), finding.key, std::move(finding.message));
       } else if (!follows_from_another(finding)) {
@@ -317,7 +322,7 @@ class Loader {
   Loaded loaded_;
   std::vector<Problem> errors_;
   std::set<std::string> refused_;  ///< keys whose values could not be taken
-  bool supervised_ = false;
+  bool supervised_;
 };
 
 }  // namespace

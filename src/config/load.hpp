@@ -36,6 +36,9 @@ struct Sources {
   const File* file = nullptr;  ///< none: the built-in configuration
   Environment environment = {};
   std::string user;  ///< as `region::sanitized_user` gives it
+  /// For a supervisor without a driver around it: the table [supervisor] counts as present, and
+  /// neither profiles nor streams are needed.
+  bool supervisor_alone = false;
 };
 
 /// Where a value comes from.

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -114,6 +116,34 @@ constexpr Nanos kSlackDefault = std::chrono::milliseconds(100);
     }
   }
   return json;
+}
+
+[[nodiscard]] std::int64_t ms_since(Nanos then, Nanos now) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now - then).count();
+}
+
+/// What a supervisor has heard of those who hold leases, into their leases (D288).
+void add_seen(Json& leases, const agents::SupervisorAgent& supervisor, Nanos now) {
+  std::map<std::tuple<bool, std::uint32_t, std::uint32_t>, Json> seen;
+  for (const core::supervisor::ProducerSeen& each : supervisor.machine().producers()) {
+    seen[{true, each.stream_id, each.producer_id}] = {
+        {"current_seq", each.current_seq},
+        {"stale", each.stale},
+        {"heard_ms_ago", ms_since(each.heard_at, now)}};
+  }
+  for (const core::supervisor::ConsumerSeen& each : supervisor.machine().consumers()) {
+    seen[{false, each.stream_id, each.consumer_id}] = {
+        {"last_seq_seen", each.last_seq_seen},
+        {"drops_gap", each.drops_gap},
+        {"drops_late", each.drops_late},
+        {"heard_ms_ago", ms_since(each.heard_at, now)}};
+  }
+  for (Json& lease : leases) {
+    const auto found =
+        seen.find({lease["role"] == "producer", lease["stream_id"].get<std::uint32_t>(),
+                   lease["client_id"].get<std::uint32_t>()});
+    lease["seen"] = found == seen.end() ? Json() : found->second;
+  }
 }
 
 }  // namespace
@@ -229,8 +259,12 @@ std::optional<std::string> AdminDesk::answer(const admin::Request& request,
       machine_.stop(now_);
       carry_out_(now_);
       return to_line(fine());
+    case admin::Operation::kSetMetadata:
+      break;  // its producer's business
   }
-  return admin::refusal(make_error(Errc::kInvalidArgument, "op"));
+  return admin::refusal(
+      make_error(Errc::kInvalidArgument,
+                 "op " + std::string(admin::to_string(request.operation)) + " of a driver"));
 }
 
 std::string AdminDesk::status() const {
@@ -242,7 +276,8 @@ std::string AdminDesk::status() const {
   json["aeron_dir"] = options_.aeron_dir;
   json["control"] = to_json(settings_.control);
   json["announce"] = to_json(settings_.announce);
-  json["answers_hellos"] = ConsumerStreams::is_responder(settings_);
+  json["answers_hellos"] =
+      ConsumerStreams::is_responder(settings_) || settings_.supervisor.has_value();
   json["active_leases"] = counters.active_leases;
   json["provisioned_streams"] = counters.provisioned_streams;
   return to_line(json);
@@ -282,6 +317,9 @@ std::string AdminDesk::leases() const {
   for (const core_driver::Lease& lease : machine_.snapshot().leases) {
     list.push_back(to_json(lease, now_));
   }
+  if (options_.supervisor != nullptr) {
+    add_seen(list, *options_.supervisor, now_);
+  }
   Json json = fine();
   json["leases"] = std::move(list);
   return to_line(json);
@@ -292,6 +330,12 @@ std::string AdminDesk::counters() const {
   json["instance"] = settings_.instance_id;
   for (const core_driver::CounterField& field : core_driver::kCounterFields) {
     json["counters"][std::string(field.name)] = machine_.counters().*field.value;
+  }
+  if (options_.supervisor != nullptr) {
+    for (const core::supervisor::CounterField& field : core::supervisor::kCounterFields) {
+      json["supervisor"][std::string(field.name)] =
+          options_.supervisor->machine().counters().*field.value;
+    }
   }
   if (options_.telemetry != nullptr && options_.telemetry->enabled()) {
     json["interval_ms"] =

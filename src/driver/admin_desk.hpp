@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "admin/server.hpp"
+#include "agents/supervisor_agent.hpp"
 #include "core/driver/driver_machine.hpp"
 #include "driver/access.hpp"
 #include "driver/audit.hpp"
@@ -32,6 +33,7 @@ class AdminDesk final : public admin::Handler {
     std::string aeron_dir;                 ///< to be told to callers
     std::string toml = {};                 ///< the configuration in effect, to be told to callers
     const Telemetry* telemetry = nullptr;  ///< histograms, to be told to callers
+    const agents::SupervisorAgent* supervisor = nullptr;  ///< what it knows, likewise
     Access access = {};  ///< who may attach to what; its group may open the socket
     LogSink log = {};
   };

@@ -41,8 +41,12 @@ Result<std::unique_ptr<DriverAgent>> DriverAgent::create(os::Syscalls& calls, bu
   if (ConsumerStreams::is_responder(agent->settings_)) {
     agent->consumer_streams_.emplace(agent->settings_, agent->machine_->counters());
   }
+  if (const Status begun = agent->begin_supervisor(); !begun) {
+    return fail(begun.error());
+  }
   if (admin) {
     admin->telemetry = &agent->telemetry_;
+    admin->supervisor = agent->supervisor_.get();
     Result<std::unique_ptr<AdminDesk>> desk = AdminDesk::open(
         std::move(*admin), agent->settings_, *agent->machine_, *agent->keeper_, agent->audit_,
         [self = agent.get()](Nanos now) { self->carry_out_all(now); });
@@ -63,7 +67,28 @@ DriverAgent::DriverAgent(bus::Client& client, const base::Clock& clock, Telemetr
       client_(client),
       clock_(clock),
       telemetry_(std::move(telemetry)),
-      counter_board_(client, settings_.instance_id) {}
+      counter_board_(client,
+                     {.type_id_base = core_driver::kCounterTypeIdBase,
+                      .instance_id = settings_.instance_id,
+                      .names = agents::CounterBoard::names_of(core_driver::kCounterFields)}) {}
+
+Status DriverAgent::begin_supervisor() {
+  if (!settings_.supervisor) {
+    return {};
+  }
+  auto supervisor = agents::SupervisorAgent::create(
+      client_,
+      {.settings = *settings_.supervisor,
+       .timing = core::Timing::around(settings_.policies.announce_period),
+       .instance_id = settings_.instance_id,
+       .log = log_},
+      clock_.mono());
+  if (!supervisor) {
+    return fail(supervisor.error());
+  }
+  supervisor_ = std::move(*supervisor);
+  return {};
+}
 
 int DriverAgent::do_work(Nanos now) {
   core_driver::Counters& counters = machine_->counters();
@@ -81,10 +106,13 @@ int DriverAgent::do_work(Nanos now) {
   if (desk_ != nullptr) {
     work += desk_->do_work(now);
   }
+  if (supervisor_ != nullptr) {
+    work += supervisor_->do_work({.mono = now, .real = clock_.real()});
+  }
   audit_.poll(now);
   work += export_telemetry(now);
   counters.total_work_done += static_cast<std::uint64_t>(work + fragments);
-  counter_board_.do_work(counters, now);
+  counter_board_.do_work(counters, core_driver::kCounterFields);
   const bool more_wait = fragments >= static_cast<int>(DriverBus::kFragmentsPerCycle);
   return work + pressing_ + (more_wait ? 1 : 0);
 }

@@ -16,13 +16,14 @@
 #include <string_view>
 #include <variant>
 
+#include "agents/counter_board.hpp"
+#include "agents/supervisor_agent.hpp"
 #include "bus/client.hpp"
 #include "core/driver/driver_machine.hpp"
 #include "driver/access.hpp"
 #include "driver/admin_desk.hpp"
 #include "driver/audit.hpp"
 #include "driver/consumer_streams.hpp"
-#include "driver/counter_board.hpp"
 #include "driver/driver_bus.hpp"
 #include "driver/epoch_keeper.hpp"
 #include "driver/telemetry.hpp"
@@ -57,7 +58,9 @@ class DriverAgent final : private DriverBus::Observer {
   [[nodiscard]] std::string_view role() const noexcept { return "driver"; }
 
   /// The control endpoint is there: clients find it.
-  [[nodiscard]] bool is_ready() noexcept { return bus_->is_up(); }
+  [[nodiscard]] bool is_ready() noexcept {
+    return bus_->is_up() && (supervisor_ == nullptr || supervisor_->is_ready());
+  }
   /// Goes to Draining; the second time to Stopped.
   void stop(Nanos now);
   /// Stopped, and the notice is out, or was given up (D266).
@@ -80,6 +83,7 @@ class DriverAgent final : private DriverBus::Observer {
 
   DriverAgent(bus::Client& client, const base::Clock& clock, Telemetry telemetry, Options options);
 
+  [[nodiscard]] Status begin_supervisor();
   void handle(const Request& request, Nanos now);
   int take_results(Nanos now);
   void take(Provisioned result, Nanos now);
@@ -119,9 +123,10 @@ class DriverAgent final : private DriverBus::Observer {
   std::unique_ptr<EpochKeeper> keeper_;
   std::unique_ptr<core::driver::DriverMachine> machine_;
   std::unique_ptr<DriverBus> bus_;
-  std::unique_ptr<AdminDesk> desk_;                  ///< null: nobody may ask
-  std::optional<ConsumerStreams> consumer_streams_;  ///< none: somebody else answers hellos
-  CounterBoard counter_board_;
+  std::unique_ptr<AdminDesk> desk_;                      ///< null: nobody may ask
+  std::optional<ConsumerStreams> consumer_streams_;      ///< none: somebody else answers hellos
+  std::unique_ptr<agents::SupervisorAgent> supervisor_;  ///< null: none is configured
+  agents::CounterBoard counter_board_;
   std::deque<Verified> answers_;
   WarnedOf warned_of_;
   int pressing_ = 0;          ///< requests of this cycle that somebody waits for

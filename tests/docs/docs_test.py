@@ -18,7 +18,8 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
-DOCUMENTS = [ROOT / "README.md", ROOT / "HACKING.md", ROOT / "CHANGELOG.md", ROOT / "docs" / "ARCHITECTURE.md", *GUIDE,
+INTEROPERATION = ROOT / "docs" / "interoperation.md"
+DOCUMENTS = [ROOT / "README.md", ROOT / "HACKING.md", ROOT / "CHANGELOG.md", ROOT / "docs" / "ARCHITECTURE.md", INTEROPERATION, *GUIDE,
              ROOT / "sim" / "README.md", *sorted((ROOT / "docs" / "adr").glob("*.md"))]
 GENERATED = {"docs/conformance.md"}
 TP = None
@@ -26,6 +27,7 @@ TP = None
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
+TEST = re.compile(r"\b(?:TEST(?:_F|_P)?|RC_GTEST_(?:FIXTURE_)?PROP)\(\s*(\w+),\s*(\w+)")
 
 
 def blocks(document: pathlib.Path, language: str) -> list:
@@ -104,6 +106,23 @@ class Documents(unittest.TestCase):
         decisions = {file.name for file in index.parent.glob("[0-9]*.md")}
         self.assertEqual(set(rows), decisions)
         self.assertEqual([name for name, about in rows.items() if not about], [])
+
+    def test_interoperation_names_tests_that_exist(self):
+        """Each row of its tables: what is accepted, what is sent, rules that exist, tests that exist."""
+        tests = {f"{suite}.{name}" for file in [*ROOT.glob("tests/**/*.cpp"), *ROOT.glob("sim/**/*.cpp")]
+                 for suite, name in TEST.findall(file.read_text(encoding="utf-8"))}
+        rules = {rule for file in (ROOT / "docs" / "spec").glob("*.md")
+                 for rule in re.findall(r"^\*\*([A-Z]\d+)\*\* (?:MUST|SHOULD|MAY)", file.read_text(encoding="utf-8"), re.MULTILINE)}
+        rows = [line.strip("| ").split(" | ") for line in INTEROPERATION.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+        rows = [row for row in rows if row[0] not in ("where", "---")]
+        self.assertGreater(len(rows), 50)
+        for row in rows:
+            with self.subTest(row=row[0]):
+                self.assertEqual(len(row), 5)
+                self.assertEqual([rule for rule in row[3].split() if rule not in rules], [])
+                named = CODE.findall(row[4])
+                self.assertTrue(named)
+                self.assertEqual([name for name in named if name not in tests], [])
 
     def test_every_verb_is_in_the_changelog(self):
         verbs = re.findall(r"add_(\w+),", (ROOT / "src" / "apps" / "verbs" / "command_line.cpp").read_text(encoding="utf-8"))

@@ -26,7 +26,9 @@ inline constexpr std::array kProducerCounterNames{std::string_view("frames_publi
                                                   std::string_view("announces_sent"),
                                                   std::string_view("announces_failed"),
                                                   std::string_view("wakes"),
-                                                  std::string_view("wakes_put_off")};
+                                                  std::string_view("wakes_put_off"),
+                                                  std::string_view("progress_sent"),
+                                                  std::string_view("progress_unsent")};
 
 inline constexpr std::array kConsumerCounterNames{std::string_view("frames_ok"),
                                                   std::string_view("drops_gap"),
@@ -46,6 +48,7 @@ inline constexpr std::array kConsumerCounterNames{std::string_view("frames_ok"),
                                                   std::string_view("remaps"),
                                                   std::string_view("malformed_messages"),
                                                   std::string_view("unsupported_version"),
+                                                  std::string_view("progress_rejected"),
                                                   std::string_view("recovered"),
                                                   std::string_view("skipped_by_reader"),
                                                   std::string_view("changed_after_use"),
@@ -53,7 +56,9 @@ inline constexpr std::array kConsumerCounterNames{std::string_view("frames_ok"),
                                                   std::string_view("descriptors_behind"),
                                                   std::string_view("discontinuities"),
                                                   std::string_view("sleeps"),
-                                                  std::string_view("wakes")};
+                                                  std::string_view("wakes"),
+                                                  std::string_view("progress_reports"),
+                                                  std::string_view("prefixes_changed")};
 
 static_assert(sizeof(ProducerCounters) == kProducerCounterNames.size() * 8);
 static_assert(sizeof(ConsumerCounters) == kConsumerCounterNames.size() * 8);

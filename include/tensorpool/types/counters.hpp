@@ -24,6 +24,9 @@ struct ProducerCounters {
   // The library's own.
   std::uint64_t wakes = 0;          ///< calls to wake sleeping consumers, all of them at a time
   std::uint64_t wakes_put_off = 0;  ///< not made, because there were too many; the next frame does
+  std::uint64_t progress_sent = 0;  ///< FrameProgress, each once per stream that it went to
+  std::uint64_t progress_unsent =
+      0;  ///< given up: a slow reader, or no media driver; later ones say more
 };
 
 /// Counters of a consumer. Spec: §1.14 (W278..W280).
@@ -55,6 +58,7 @@ struct ConsumerCounters {
   std::uint64_t remaps = 0;
   std::uint64_t malformed_messages = 0;  ///< of descriptors, control, announce and metadata
   std::uint64_t unsupported_version = 0;
+  std::uint64_t progress_rejected = 0;  ///< FrameProgress that was late, wrong, or went back
   // The library's own.
   std::uint64_t recovered = 0;  ///< of frames_ok: read from the ring, not announced by a descriptor
   std::uint64_t skipped_by_reader = 0;  ///< passed over by `latest`
@@ -66,6 +70,25 @@ struct ConsumerCounters {
       0;                     ///< ends of a mapping: what was lost around them cannot be counted
   std::uint64_t sleeps = 0;  ///< of `wait`: times that it slept until the producer would wake it
   std::uint64_t wakes = 0;   ///< of these: ended by the producer
+  std::uint64_t progress_reports = 0;  ///< FrameProgress that was handed out
+  std::uint64_t prefixes_changed =
+      0;  ///< of these: overwritten while their payload was in use; no loss of a frame (W368)
+};
+
+/// Counters of a BufferQueue. Each buffer that was taken is counted once: taken = committed + late
+/// + given_back + stale + refused + those that are not ended.
+struct BufferQueueCounters {
+  std::uint64_t taken = 0;
+  std::uint64_t committed = 0;
+  std::uint64_t late = 0;        ///< given up, because others waited for it
+  std::uint64_t given_back = 0;  ///< came back without a frame
+  std::uint64_t stale = 0;       ///< the epoch, or its lease, had ended (W183, D314)
+  std::uint64_t refused = 0;     ///< not committed for its description, length or time (W185)
+  // Besides.
+  std::uint64_t copied = 0;             ///< of committed: not filled in place
+  std::uint64_t late_returns = 0;       ///< of late: came back after all
+  std::uint64_t slots_skipped = 0;      ///< numbers given up because the device still had the slot
+  std::uint64_t addresses_refused = 0;  ///< by the device, see `substitute`
 };
 
 /// Counters of a client of a driver. Spec: §2.22.

@@ -6,9 +6,10 @@ namespace tensorpool::inline v0::apps {
 namespace {
 
 constexpr decltype(&add_demo) kVerbs[] = {
-    add_demo,   add_pub,    add_sub,    add_hz,     add_info,  add_meta,  add_up,      add_down,
-    add_ls,     add_leases, add_attach, add_revoke, add_gc,    add_stat,  add_listen,  add_config,
-    add_driver, add_size,   add_doctor, add_uri,    add_codec, add_bench, add_version,
+    add_demo,   add_pub,    add_sub,     add_view,   add_hz,        add_info,   add_meta,
+    add_up,     add_down,   add_ls,      add_top,    add_consumers, add_leases, add_attach,
+    add_revoke, add_gc,     add_stat,    add_listen, add_config,    add_driver, add_supervise,
+    add_size,   add_doctor, add_conform, add_uri,    add_codec,     add_bench,  add_version,
 };
 
 constexpr const char* kExamples = R"(Examples:

@@ -15,6 +15,7 @@
 #include "apps/options.hpp"
 #include "apps/service_manager.hpp"
 #include "apps/stop.hpp"
+#include "apps/usable_configuration.hpp"
 #include "apps/verbs.hpp"
 #include "client/driver_configuration.hpp"
 #include "driver/host.hpp"
@@ -38,25 +39,6 @@ constexpr const char* kExternal = "external";
   return options.media_driver == kEmbedded   ? bus::DriverPolicy::kEmbedded
          : options.media_driver == kExternal ? bus::DriverPolicy::kExternal
                                              : bus::DriverPolicy::kAuto;
-}
-
-/// Every problem of a configuration as a line; false when it cannot be used.
-[[nodiscard]] std::optional<config::Loaded> configuration_of(const DriverOptions& options,
-                                                             Console& console) {
-  auto loaded = detail::load_configuration(options.config);
-  for (const config::Problem& warning : loaded ? loaded->warnings : loaded.error().warnings) {
-    console.warn(config::to_text(warning));
-  }
-  if (!loaded) {
-    for (const config::Problem& problem : loaded.error().errors) {
-      console.error(config::to_text(problem));
-    }
-    return std::nullopt;
-  }
-  if (!options.aeron_dir.empty()) {
-    loaded->settings.aeron_dir = options.aeron_dir;
-  }
-  return std::move(*loaded);
 }
 
 [[nodiscard]] std::string greeting(driver::Host& host, const core::driver::Settings& settings) {
@@ -86,7 +68,8 @@ void drive(driver::Host& host, const std::atomic<bool>& stop, ServiceManager& se
 ExitCode run_driver(const DriverOptions& options) {
   Console console("driver");
   const std::atomic<bool>& stop = catch_stop_signals();
-  const std::optional<config::Loaded> loaded = configuration_of(options, console);
+  const std::optional<config::Loaded> loaded =
+      usable_configuration(detail::load_configuration(options.config), options.aeron_dir, console);
   if (!loaded) {
     return ExitCode::kFailed;
   }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/console.hpp"
@@ -120,19 +121,41 @@ void put_lines(const Json& list) {
   return table;
 }
 
+/// What the driver's supervisor has heard of the holder.
+[[nodiscard]] std::string heard_text(const Json& seen) {
+  if (!seen.is_object()) {
+    return "-";
+  }
+  if (seen.contains("current_seq")) {
+    return "next frame " + grouped(seen.value("current_seq", std::uint64_t{0})) +
+           (seen.value("stale", false) ? ", silent" : "");
+  }
+  const std::uint64_t lost =
+      seen.value("drops_gap", std::uint64_t{0}) + seen.value("drops_late", std::uint64_t{0});
+  return fmt::format("last frame {}, {} lost",
+                     grouped(seen.value("last_seq_seen", std::uint64_t{0})), grouped(lost));
+}
+
 [[nodiscard]] Table leases_table(const Json& leases) {
-  Table table({{"LEASE", Align::kRight},
-               {"STREAM", Align::kRight},
-               {"ROLE"},
-               {"CLIENT", Align::kRight},
-               {"NODE", Align::kRight},
-               {"EXPIRES IN", Align::kRight}});
+  const bool supervised = !leases.empty() && leases.front().contains("seen");
+  std::vector<Table::Column> columns = {
+      {"LEASE", Align::kRight},  {"STREAM", Align::kRight}, {"ROLE"},
+      {"CLIENT", Align::kRight}, {"NODE", Align::kRight},   {"EXPIRES IN", Align::kRight}};
+  if (supervised) {
+    columns.push_back({"HEARD"});
+  }
+  Table table(std::move(columns));
   for (const Json& lease : leases) {
-    table.add({std::to_string(lease.value("lease_id", std::uint64_t{0})),
-               std::to_string(lease.value("stream_id", 0U)), lease.value("role", ""),
-               std::to_string(lease.value("client_id", 0U)),
-               lease["node_id"].is_null() ? "-" : lease["node_id"].dump(),
-               fmt::format("{} ms", lease.value("expires_in_ms", 0))});
+    std::vector<std::string> cells = {std::to_string(lease.value("lease_id", std::uint64_t{0})),
+                                      std::to_string(lease.value("stream_id", 0U)),
+                                      lease.value("role", ""),
+                                      std::to_string(lease.value("client_id", 0U)),
+                                      lease["node_id"].is_null() ? "-" : lease["node_id"].dump(),
+                                      fmt::format("{} ms", lease.value("expires_in_ms", 0))};
+    if (supervised) {
+      cells.push_back(heard_text(lease["seen"]));
+    }
+    table.add(std::move(cells));
   }
   return table;
 }

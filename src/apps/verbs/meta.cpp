@@ -1,7 +1,9 @@
-// tp meta get, tp meta watch: what the producer of a stream tells about it.
+// tp meta get, set, watch: what the producer of a stream tells about it.
 //
-// Listens only: maps nothing and takes no lease.
+// Maps nothing and takes no lease. `get` and `watch` listen; `set` asks the publisher over its
+// socket (docs/adr/0037), since only a stream's producer may tell its metadata (W370).
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
@@ -13,6 +15,7 @@
 #include <string>
 #include <variant>
 
+#include "admin/ask.hpp"
 #include "apps/console.hpp"
 #include "apps/follow.hpp"
 #include "apps/metadata_text.hpp"
@@ -31,13 +34,17 @@ namespace {
 
 constexpr Nanos kLookAgain = std::chrono::milliseconds(10);
 
+enum class Part : std::uint8_t { kGet, kSet, kWatch };
+
 struct MetaOptions {
   FollowOptions follow;
   std::string key;
   std::string blob_dir;
   std::uint64_t count = 0;  // 0: until it is stopped
   bool json = false;
-  bool watch = false;
+  Part part = Part::kGet;
+  std::vector<std::string> set;
+  std::vector<std::string> remove;
 };
 
 /// What has been heard and not been printed.
@@ -180,9 +187,80 @@ class MetaPrinter {
   return printed > 0 ? ExitCode::kFine : ExitCode::kFailed;
 }
 
+/// As value_json has put it.
+[[nodiscard]] std::string attributes_text(const nlohmann::ordered_json& attributes) {
+  std::string text = "attributes:";
+  for (const auto& [key, one] : attributes.items()) {
+    const nlohmann::ordered_json value = one.value("value", nlohmann::ordered_json());
+    const Attribute shown =
+        Attribute::text(key, value.is_string() ? value.get<std::string>() : value.dump());
+    const std::string unit = one.value("unit", "");
+    text += fmt::format("\n  {}  {}{}{}", key, value_text(shown), unit.empty() ? "" : " ", unit);
+  }
+  return text;
+}
+
+/// The answer of the publisher. A stream may be announced a moment before its publisher listens.
+[[nodiscard]] Result<std::string> ask_publisher(const MetaOptions& options,
+                                                const Follower::Found& found,
+                                                const std::atomic<bool>& stop) {
+  const std::string path =
+      admin::publisher_socket_path(found.client.aeron_dir(), ::geteuid(), found.stream.stream_id);
+  const os::SystemClock clock;
+  const Nanos end = clock.mono() + from_seconds(options.follow.timeout_s);
+  for (;;) {
+    Result<std::string> line = admin::ask(path, {.operation = admin::Operation::kSetMetadata,
+                                                 .set = options.set,
+                                                 .remove = options.remove});
+    if (line || line.error().code != Errc::kNotFound || clock.mono() >= end ||
+        stop.load(std::memory_order_relaxed)) {
+      return line;
+    }
+    sleep_for(kLookAgain);
+  }
+}
+
+/// Has the publisher of the stream change its attributes, and prints what it has then.
+[[nodiscard]] ExitCode set(const MetaOptions& options, const Follower::Found& found,
+                           const std::atomic<bool>& stop, Console& console) {
+  const Result<std::string> line = ask_publisher(options, found, stop);
+  if (!line && line.error().code == Errc::kNotFound) {
+    console.error("the producer of " + options.follow.stream +
+                  " takes no attributes from outside: a `tp pub` of this user does, other "
+                  "programs call Producer::set_metadata");
+    return ExitCode::kFailed;
+  }
+  if (!line && line.error().code == Errc::kTimeout) {
+    console.error("the publisher waits for a frame; it changes its attributes before the next");
+    return ExitCode::kFailed;
+  }
+  if (!line) {
+    console.error(line.error());
+    return ExitCode::kFailed;
+  }
+  const auto answer = nlohmann::ordered_json::parse(*line, nullptr, false);
+  if (!answer.is_object() || answer.value("ok", false) != true) {
+    console.error(answer.is_object() ? answer.value("message", *line) : *line);
+    return ExitCode::kFailed;
+  }
+  if (options.json) {
+    static_cast<void>(put_json({{"v", 1},
+                                {"stream", found.stream.name},
+                                {"stream_id", found.stream.stream_id},
+                                {"attributes", answer["attributes"]}}));
+    return ExitCode::kFine;
+  }
+  static_cast<void>(put_line(attributes_text(answer["attributes"])));
+  return ExitCode::kFine;
+}
+
 ExitCode run_meta(const MetaOptions& options) {
   Console console("meta");
   const std::atomic<bool>& stop = catch_stop_signals();
+  if (options.part == Part::kSet && options.set.empty() && options.remove.empty()) {
+    console.error("nothing to set: KEY=VALUE or --remove KEY");
+    return ExitCode::kUsage;
+  }
   const Result<StreamRef> wanted = parse_stream_ref(options.follow.stream);
   if (!wanted) {
     console.error(wanted.error());
@@ -193,10 +271,13 @@ ExitCode run_meta(const MetaOptions& options) {
     console.error(found.error());
     return ExitCode::kFailed;
   }
+  if (options.part == Part::kSet) {
+    return set(options, *found, stop, console);
+  }
   News news;
   MetadataReaderOptions hear;
   hear.stream_id = found->stream.stream_id;
-  if (options.watch) {
+  if (options.part == Part::kWatch) {
     hear.on_metadata = [&news](const MetadataSet& set) { news.add(set); };
     hear.on_blob = [&news](MetadataBlob blob) { news.add(std::move(blob)); };
   }
@@ -206,8 +287,72 @@ ExitCode run_meta(const MetaOptions& options) {
     return ExitCode::kFailed;
   }
   MetaPrinter printer(options, found->stream.name, console);
-  return options.watch ? watch(options, news, stop, printer)
-                       : get(options, *reader, stop, printer, console);
+  return options.part == Part::kWatch ? watch(options, news, stop, printer)
+                                      : get(options, *reader, stop, printer, console);
+}
+
+/// A part of the verb with what all have in common.
+std::shared_ptr<MetaOptions> add_part(CLI::App& part, Part which, double timeout_s,
+                                      const char* timeout_help, Action& action) {
+  auto options = std::make_shared<MetaOptions>();
+  options->part = which;
+  options->follow.timeout_s = timeout_s;
+  part.add_option("NAME", options->follow.stream, "Name of the stream, or its number")->required();
+  part.add_flag("--json", options->json, "Print lines of JSON");
+  part.add_option("--timeout", options->follow.timeout_s, timeout_help)
+      ->check(seconds_range())
+      ->capture_default_str();
+  add_aeron_dir(part, options->follow.aeron_dir);
+  part.callback([options, &action] { action = [options] { return run_meta(*options); }; });
+  return options;
+}
+
+void add_get(CLI::App& verb, Action& action) {
+  CLI::App& part =
+      *verb.add_subcommand("get", "Print the newest set of attributes, or one of them");
+  const auto options =
+      add_part(part, Part::kGet, 3, "Seconds to wait for the stream, and for its metadata", action);
+  part.add_option("KEY", options->key, "One attribute only");
+  part.footer(R"(Examples:
+  tp meta get cam1
+  tp meta get cam1 exposure
+
+`tp pub NAME --meta 'exposure=250 us'` gives a stream metadata, `tp meta set` changes it.)");
+}
+
+void add_set(CLI::App& verb, Action& action) {
+  CLI::App& part =
+      *verb.add_subcommand("set", "Change attributes of a stream that tp pub publishes");
+  const auto options =
+      add_part(part, Part::kSet, 3, "Seconds to wait for the stream and its publisher", action);
+  part.add_option("KEY=VALUE", options->set, "Attributes: camera=left, 'exposure=250 us'")
+      ->check([](const std::string& text) {
+        return parse_attribute(text) ? std::string() : "KEY=VALUE, or 'KEY=NUMBER UNIT'";
+      });
+  part.add_option("--remove", options->remove, "Key of an attribute to remove, as often as needed")
+      ->type_name("KEY");
+  part.footer(R"(Examples:
+  tp meta set cam1 'exposure=300 us' filter=H
+  tp meta set cam1 --remove filter
+
+Attributes that are not named stay. Frames that are published from then on have the new set. The
+publisher is a `tp pub` of the same user.)");
+}
+
+void add_watch(CLI::App& verb, Action& action) {
+  CLI::App& part = *verb.add_subcommand("watch", "Print each set and each blob as it comes");
+  const auto options = add_part(part, Part::kWatch, 0,
+                                "Seconds to wait for the stream; 0: as long as it takes", action);
+  part.add_option("KEY", options->key, "One attribute only");
+  part.add_option("--blobs", options->blob_dir, "Directory that takes each blob as a file")
+      ->check(CLI::ExistingDirectory);
+  part.add_option("--count", options->count, "End after so many sets and blobs");
+  part.footer(R"(Examples:
+  tp meta watch cam1 --json
+  tp meta watch cam1 exposure
+  tp meta watch cam1 --blobs /tmp
+
+Ends with Ctrl-C.)");
 }
 
 }  // namespace
@@ -215,42 +360,9 @@ ExitCode run_meta(const MetaOptions& options) {
 void add_meta(CLI::App& tp, Action& action) {
   CLI::App& verb = *tp.add_subcommand("meta", "What the producer of a stream tells about it");
   verb.require_subcommand(1);
-  for (const bool watching : {false, true}) {
-    CLI::App& part =
-        *verb.add_subcommand(watching ? "watch" : "get",
-                             watching ? "Print each set and each blob as it comes"
-                                      : "Print the newest set of attributes, or one of them");
-    const auto options = std::make_shared<MetaOptions>();
-    options->watch = watching;
-    options->follow.timeout_s = watching ? 0 : 3;
-    part.add_option("NAME", options->follow.stream, "Name of the stream, or its number")
-        ->required();
-    part.add_option("KEY", options->key, "One attribute only");
-    if (watching) {
-      part.add_option("--blobs", options->blob_dir, "Directory that takes each blob as a file")
-          ->check(CLI::ExistingDirectory);
-      part.add_option("--count", options->count, "End after so many sets and blobs");
-    }
-    part.add_flag("--json", options->json, "Print lines of JSON");
-    part.add_option("--timeout", options->follow.timeout_s,
-                    watching ? "Seconds to wait for the stream; 0: as long as it takes"
-                             : "Seconds to wait for the stream, and for its metadata")
-        ->check(seconds_range())
-        ->capture_default_str();
-    add_aeron_dir(part, options->follow.aeron_dir);
-    part.footer(watching ? R"(Examples:
-  tp meta watch cam1 --json
-  tp meta watch cam1 exposure
-  tp meta watch cam1 --blobs /tmp
-
-Ends with Ctrl-C.)"
-                         : R"(Examples:
-  tp meta get cam1
-  tp meta get cam1 exposure
-
-`tp pub NAME --meta 'exposure=250 us'` gives a stream metadata.)");
-    part.callback([options, &action] { action = [options] { return run_meta(*options); }; });
-  }
+  add_get(verb, action);
+  add_set(verb, action);
+  add_watch(verb, action);
 }
 
 }  // namespace tensorpool::inline v0::apps

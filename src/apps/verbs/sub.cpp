@@ -243,6 +243,11 @@ class Subscription {
       json["torn"] = ramp_.torn();
       json["misnumbered"] = ramp_.misnumbered();
     }
+    if (const std::optional<Fallback> fallback = follower_.fallback()) {
+      json["fallback"] = {{"cause", to_string(fallback->cause)},
+                          {"kind", to_string(fallback->kind)},
+                          {"uri", fallback->uri}};
+    }
     json["counters"] = counters_json(counters);
     json["leases"] = counters_json(follower_.attach_counters());
     json["duration_s"] = to_seconds(span);

@@ -46,7 +46,7 @@ void MappingMachine::on_announce(const layout::ShmPoolAnnounce& announce, Nanos 
     return;  // D277
   }
   if (state_ == MappingState::kFallback &&
-      (fallback_cause_ == FallbackCause::kConfig || stamp.epoch == tried_epoch_)) {
+      (fallback_cause_ != FallbackCause::kRefused || stamp.epoch == tried_epoch_)) {
     return;
   }
   Result<region::MappingPlan> plan =
@@ -165,28 +165,40 @@ void MappingMachine::other_process() {
 
 void MappingMachine::on_config(bool use_shm, std::string_view fallback_uri) {
   TP_ASSERT(awaiting_ == Awaiting::kNothing);
+  if (config_ && config_->use_shm == use_shm && config_->fallback_uri == fallback_uri) {
+    return;  // W332
+  }
+  config_.emplace(Config{.use_shm = use_shm, .fallback_uri = std::string(fallback_uri)});
+  const bool supported = fallback_uri.empty() || is_supported_fallback(fallback_uri);
   if (use_shm) {
     if (state_ == MappingState::kFallback) {
       state_ = MappingState::kUnmapped;
     }
-    if (!fallback_uri.empty() && is_supported_fallback(fallback_uri)) {
+    if (!fallback_uri.empty() && supported) {
       fallback_uri_ = fallback_uri;
     }
     return;
   }
-  if (state_ == MappingState::kFallback && fallback_cause_ == FallbackCause::kConfig &&
-      fallback_uri == fallback_uri_) {
-    return;  // W332: an identical config changes nothing
-  }
-  if (!fallback_uri.empty() && !is_supported_fallback(fallback_uri)) {
+  if (!supported) {
     report(make_error(Errc::kFallbackUnsupported, fallback_uri).in_stream(options_.stream_id));
-    fallback_uri = {};
   }
-  fallback_uri_ = fallback_uri;
+  fallback_uri_ = supported ? fallback_uri : std::string_view();
   if (state_ == MappingState::kMapped) {
     unmap(UnmapReason::kConfigured);
   }
-  enter_fallback(FallbackCause::kConfig);
+  enter_fallback(FallbackCause::kTold);
+}
+
+std::optional<Fallback> MappingMachine::fallback() const {
+  if (state_ != MappingState::kFallback) {
+    return std::nullopt;
+  }
+  Fallback fallback = Fallback::of(fallback_cause_, fallback_uri_);
+  fallback.stream_id = options_.stream_id;
+  if (fallback_cause_ == FallbackCause::kRefused) {
+    fallback.error = refusal_;
+  }
+  return fallback;
 }
 
 void MappingMachine::on_unmap_wanted(UnmapReason reason) {
@@ -198,7 +210,7 @@ void MappingMachine::on_unmap_wanted(UnmapReason reason) {
 
 void MappingMachine::on_attached(const region::MappingPlan& granted, Nanos now) {
   TP_ASSERT(awaiting_ == Awaiting::kNothing && !options_.standalone && !has_lease_);
-  if (state_ == MappingState::kFallback && fallback_cause_ == FallbackCause::kConfig) {
+  if (state_ == MappingState::kFallback && fallback_cause_ != FallbackCause::kRefused) {
     take_lease(granted.epoch(), now);  // and keeps it (D318)
     return;
   }
@@ -287,7 +299,8 @@ void MappingMachine::reject(const Error& error) {
     return;
   }
   tried_epoch_ = error.epoch != 0 ? error.epoch : plan_.epoch();
-  enter_fallback(FallbackCause::kRejection);
+  refusal_ = error;
+  enter_fallback(FallbackCause::kRefused);
 }
 
 void MappingMachine::give_lease_back() {

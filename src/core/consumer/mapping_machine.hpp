@@ -21,6 +21,7 @@
 // | MAPPED E | activity older than the timeout        | kUnmap                      | UNMAPPED  |
 // | MAPPED E | the data path wants it                 | kUnmap                      | UNMAPPED  |
 // | any      | announces bear another clock           | kReport, once               | as it was |
+// | any      | the same config again                  | -                           | as it was |
 // | any      | config with useShm FALSE               | kUnmap if mapped, kFallback | FALLBACK  |
 // | FALLBACK | config with useShm TRUE                | -                           | UNMAPPED  |
 // | FALLBACK | refused: announce of an untried epoch  | as UNMAPPED                 |           |
@@ -56,6 +57,7 @@
 #include "core/consumer/foreign_clock.hpp"
 #include "core/consumer/producer_lease.hpp"
 #include "core/region/plan.hpp"
+#include "tensorpool/types/fallback.hpp"
 #include "tensorpool/types/mapping.hpp"
 
 namespace tensorpool::inline v0::core::consumer {
@@ -70,7 +72,7 @@ struct MappingAction {
     kObserve,   ///< read pid and activity; answer with on_observed
     kUnmap,     ///< give the mapping up, for `reason`; kNone: the attempt to map came to nothing
     kReport,    ///< tell the application of `error`
-    kFallback,  ///< tell the application of `fallback_uri()`, which may be empty (W248)
+    kFallback,  ///< tell the application of `fallback()` (W248)
     kDetach,    ///< give the lease back and ask for another (D316); under a driver only
   };
   Kind kind = Kind::kMap;
@@ -136,12 +138,18 @@ class MappingMachine {
   }
   [[nodiscard]] const region::MappingPlan& plan() const noexcept { return plan_; }
   [[nodiscard]] const std::string& fallback_uri() const noexcept { return fallback_uri_; }
+  /// What the application needs to know, while in FALLBACK.
+  [[nodiscard]] std::optional<Fallback> fallback() const;
   [[nodiscard]] Nanos next_deadline() const noexcept;
   [[nodiscard]] bool check_invariants() const noexcept;
 
  private:
   enum class Awaiting : std::uint8_t { kNothing, kMapped, kRechecked, kObserved };
-  enum class FallbackCause : std::uint8_t { kConfig, kRejection };
+  /// useShm and URI of a ConsumerConfig.
+  struct Config {
+    bool use_shm = true;
+    std::string fallback_uri = {};
+  };
 
   [[nodiscard]] bool passes_gate(const AnnounceGate::Stamp& stamp, const base::Now& now);
   void begin_mapping();
@@ -162,12 +170,14 @@ class MappingMachine {
   AnnounceGate gate_;
   ForeignClock clock_;
   MappingState state_;
-  FallbackCause fallback_cause_ = FallbackCause::kConfig;
+  FallbackCause fallback_cause_ = FallbackCause::kAsked;
   Awaiting awaiting_ = Awaiting::kNothing;
   region::MappingPlan plan_;
   std::string fallback_uri_ = {};
-  std::uint64_t tried_epoch_ = 0;  ///< of the last refusal, while in FALLBACK
-  std::uint64_t pid_epoch_ = 0;    ///< the epoch that `pid_` was seen in
+  std::optional<Config> config_ = {};  ///< the last one (W332)
+  Error refusal_{};                    ///< that led to FALLBACK
+  std::uint64_t tried_epoch_ = 0;      ///< of the last refusal, while in FALLBACK
+  std::uint64_t pid_epoch_ = 0;        ///< the epoch that `pid_` was seen in
   std::uint64_t pid_ = 0;
   std::uint64_t blocked_epoch_ = 0;  ///< W238
   Nanos observe_at_{};

@@ -117,8 +117,8 @@ struct SupervisorSettings {
 
     friend bool operator==(const Granted&, const Granted&) = default;
   };
-  Endpoint control;  ///< by default the driver's, as the next two
-  Endpoint announce;
+  Endpoint control = {};  ///< by default the driver's, as the next two
+  Endpoint announce = {};
   Endpoint qos{.channel = "aeron:ipc?term-length=4m", .stream_id = 1200};
   Endpoint metadata{.channel = "aeron:ipc?term-length=4m", .stream_id = 1300};
   std::uint32_t consumer_capacity = 256;
@@ -127,11 +127,11 @@ struct SupervisorSettings {
       std::chrono::milliseconds(5000);  ///< by default 5 announce periods; 0: never
   Nanos liveness_check_interval = std::chrono::milliseconds(1000);
   bool per_consumer_enabled = false;
-  Granted per_consumer_descriptor;
-  Granted per_consumer_control;
+  Granted per_consumer_descriptor = {};
+  Granted per_consumer_control = {};
   bool force_no_shm = false;
   std::uint32_t force_mode = 0;  ///< 0: no override; 1: STREAM; 2: RATE_LIMITED
-  std::string payload_fallback_uri;
+  std::string payload_fallback_uri = {};
 
   friend bool operator==(const SupervisorSettings&, const SupervisorSettings&) = default;
 };

@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/mark.hpp"
+
 namespace tensorpool::inline v0::core::metadata {
 namespace {
 
@@ -40,9 +42,15 @@ SetStore::Verdict SetStore::on_announce(const layout::DataSourceAnnounce& announ
   }
   heard_at_ = now;
   if (announce.epoch == epoch_) {
-    return Verdict::kHeard;
+    const bool lower = current_ != nullptr && announce.meta_version != 0 &&
+                       announce.meta_version < current_->version;
+    if (!std::exchange(doubted_, lower) || !lower) {
+      return Verdict::kHeard;
+    }
+    TP_MARK("a set of a former producer was stored");
   }
   epoch_ = announce.epoch;
+  doubted_ = false;
   current_.reset();  // W377
   return Verdict::kCleared;
 }

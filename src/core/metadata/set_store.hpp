@@ -4,6 +4,7 @@
 // | --------------------------------------------- | ---------------------------------- | --------- |
 // | announce of a higher epoch, or the first one  |                                    | cleared   |
 // | announce of the stored epoch                  |                                    | heard     |
+// | two of them that name a lower version         | in a row                           | cleared   |
 // | announce of a lower epoch                     | stored epoch heard of lately       | ignored   |
 // | announce of a lower epoch                     | silent for the liveness timeout    | cleared   |
 // | set with an empty key, or too many attributes |                                    | malformed |
@@ -12,7 +13,9 @@
 // | set of the stored version or a higher one     |                                    | stored    |
 //
 // A set names no epoch: it belongs to that of the last announce that was accepted. One that comes
-// before any announce is kept under epoch 0, until there is one. Only announces of the stored epoch
+// before any announce is kept under epoch 0, until there is one. One of a producer that has ended
+// may come after the first announce of the next, and its version may be higher than any that the
+// next will have for long: the announces tell. Only announces of the stored epoch
 // show that it lives, for a set may be anybody's.
 //
 // Pure. Thread contract: one thread at a time. Allocates: in proportion to the sets that arrive.
@@ -51,6 +54,7 @@ class SetStore {
   Options options_;
   std::uint64_t epoch_ = 0;
   Nanos heard_at_{};
+  bool doubted_ = false;  // the last announce named a lower version than that of the stored set
   std::shared_ptr<const MetadataSet> current_;
 };
 

@@ -133,25 +133,36 @@ class FrameWriter {
     return PublishStatus::kPublished;
   }
 
+  /// Whether an open claim could be committed like this, its turn aside.
+  [[nodiscard]] CommitStatus check(const OpenClaim& claim, const TensorInfo& info,
+                                   std::size_t values_bytes, std::uint64_t timestamp_ns) noexcept {
+    if (!is_open(claim)) [[unlikely]] {
+      return CommitStatus::kStaleClaim;
+    }
+    if (!may_become(claim, info, values_bytes, timestamp_ns)) [[unlikely]] {
+      ++counters_.invalid_params;
+      return CommitStatus::kInvalidParams;
+    }
+    return CommitStatus::kCommitted;
+  }
+
   /// Stores the whole header of an open claim before its payload is there (W369), for readers that
   /// have agreed to look at the beginning of such frames. Length and shape are then those of the
   /// commit; anything else is refused there with kInvalidParams. May be repeated with the same.
   [[nodiscard]] CommitStatus store_header_early(const OpenClaim& claim, const TensorInfo& info,
                                                 std::size_t values_bytes,
                                                 std::uint64_t timestamp_ns) noexcept {
-    if (!is_open(claim)) {
-      return CommitStatus::kStaleClaim;
+    const CommitStatus status = check(claim, info, values_bytes, timestamp_ns);
+    if (status == CommitStatus::kCommitted) {
+      const std::uint32_t index = memory_->index_of(claim.seq);
+      store_header(index, memory_->pools[claim.pool_index],
+                   static_cast<std::uint32_t>(values_bytes), timestamp_ns);
+      slots_[index].early = true;
     }
-    const std::uint32_t index = memory_->index_of(claim.seq);
-    if (values_bytes > claim.payload.size() || !prepare(info, timestamp_ns) ||
-        !keeps_early_header(index, values_bytes)) {
-      ++counters_.invalid_params;
-      return CommitStatus::kInvalidParams;
-    }
-    store_header(index, memory_->pools[claim.pool_index], static_cast<std::uint32_t>(values_bytes),
-                 timestamp_ns);
-    slots_[index].early = true;
-    return CommitStatus::kCommitted;
+    return status;
+  }
+  [[nodiscard]] bool has_early_header(const OpenClaim& claim) const noexcept {
+    return is_open(claim) && slots_[memory_->index_of(claim.seq)].early;
   }
 
   /// To be called before a message tells of bytes of an open claim (W369): what was streamed is
@@ -169,12 +180,11 @@ class FrameWriter {
     if (claim.seq != oldest_open_) [[unlikely]] {
       return CommitStatus::kCommitOutOfOrder;
     }
-    const std::uint32_t index = memory_->index_of(claim.seq);
-    if (values_bytes > claim.payload.size() || !prepare(info, timestamp_ns) ||
-        !keeps_early_header(index, values_bytes)) [[unlikely]] {
+    if (!may_become(claim, info, values_bytes, timestamp_ns)) [[unlikely]] {
       ++counters_.invalid_params;
       return CommitStatus::kInvalidParams;
     }
+    const std::uint32_t index = memory_->index_of(claim.seq);
     finish(memory_->slot(index), claim.seq, index, memory_->pools[claim.pool_index],
            static_cast<std::uint32_t>(values_bytes), timestamp_ns, stores_of(claim.fill));
     close(index);
@@ -205,9 +215,23 @@ class FrameWriter {
     write_descriptor(message);
     return message;
   }
+  [[nodiscard]] std::uint64_t committed_seq() const noexcept { return committed_seq_; }
   /// The next number to be assigned (W395).
   [[nodiscard]] std::uint64_t next_seq() const noexcept { return next_seq_; }
   [[nodiscard]] std::uint64_t epoch() const noexcept { return options_.epoch; }
+  [[nodiscard]] const Memory& memory() const noexcept { return *memory_; }
+  /// The pool with the smallest stride that holds `bytes`; on equal strides the first (W45). Null
+  /// when there is none.
+  [[nodiscard]] const ring::PoolMemory* find_pool(std::size_t bytes) const noexcept {
+    const ring::PoolMemory* best = nullptr;
+    for (const ring::PoolMemory& pool : memory_->pools) {
+      if (pool.stride_bytes >= bytes &&
+          (best == nullptr || pool.stride_bytes < best->stride_bytes)) {
+        best = &pool;
+      }
+    }
+    return best;
+  }
   [[nodiscard]] std::size_t payload_bytes_max() const noexcept {
     std::size_t most = 0;
     for (const ring::PoolMemory& pool : memory_->pools) {
@@ -231,6 +255,12 @@ class FrameWriter {
     bool early = false;  ///< the header of the open claim was stored (W369)
   };
 
+  [[nodiscard]] bool may_become(const OpenClaim& claim, const TensorInfo& info,
+                                std::size_t values_bytes, std::uint64_t timestamp_ns) noexcept {
+    return values_bytes <= claim.payload.size() && prepare(info, timestamp_ns) &&
+           keeps_early_header(memory_->index_of(claim.seq), values_bytes);
+  }
+
   /// Whether the early header of slot `index`, if it has one, tells of this length and of the shape
   /// that `prepare` was called with. The slot itself remembers them: nobody else writes it.
   [[nodiscard]] bool keeps_early_header(std::uint32_t index,
@@ -250,21 +280,13 @@ class FrameWriter {
     return fill == FillWith::kOrdinaryStores ? ring::Stores::kOrdered : ring::Stores::kStreaming;
   }
 
-  /// The smallest stride that holds `bytes`; on equal strides the first pool (W45).
   [[nodiscard]] PublishStatus choose_pool(std::size_t bytes, std::uint32_t& chosen) noexcept {
-    const auto& pools = memory_->pools;
-    std::size_t best = pools.size();
-    for (std::size_t k = 0; k < pools.size(); ++k) {
-      if (pools[k].stride_bytes >= bytes &&
-          (best == pools.size() || pools[k].stride_bytes < pools[best].stride_bytes)) {
-        best = k;
-      }
-    }
-    if (best == pools.size()) [[unlikely]] {
+    const ring::PoolMemory* const best = find_pool(bytes);
+    if (best == nullptr) [[unlikely]] {
       ++counters_.drops_no_pool;  // W46
       return PublishStatus::kNoPoolFits;
     }
-    chosen = static_cast<std::uint32_t>(best);
+    chosen = static_cast<std::uint32_t>(best - memory_->pools.begin());
     return PublishStatus::kPublished;
   }
 

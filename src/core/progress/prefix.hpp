@@ -5,12 +5,12 @@
 // (W363..W367, W369).
 //
 // A slot that is IN_PROGRESS for a frame bears the header of an older one, unless both ends have
-// agreed on `early_header` (W369): the producer then stores the whole header before it reports any
-// byte, and changes neither length nor shape until the commit. What makes header and bytes visible
-// is the message that tells of them: the producer fences its stores before it sends, and receiving
-// acquires. That nobody has begun to write another frame over them is what the commit word says,
-// as in slot_protocol.hpp (invariant 4): a reader that has read one byte of a later frame sees its
-// IN_PROGRESS behind the acquire fence.
+// agreed on `early_header` (W369): the producer then stores the whole header before it reports a
+// byte more than 0, and changes neither length nor shape until the commit. What makes header and
+// bytes visible is the message that tells of them: the producer fences its stores before it sends,
+// and receiving acquires. That nobody has begun to write another frame over them is what the commit
+// word says, as in slot_protocol.hpp (invariant 4): a reader that has read one byte of a later
+// frame sees its IN_PROGRESS behind the acquire fence.
 //
 // Thread contract: any number of readers.
 #pragma once
@@ -85,14 +85,16 @@ class PrefixReader {
   }
   void detach() noexcept { memory_ = nullptr; }
 
-  /// Looks at the slot of `seq` now. Precondition: attached.
-  [[nodiscard]] Prefix look(std::uint64_t seq) noexcept {
+  /// Looks at the slot of `seq` now, of which `filled_bytes` are said to be there: while none is,
+  /// an early header need not be there either. Precondition: attached.
+  [[nodiscard]] Prefix look(std::uint64_t seq, std::uint64_t filled_bytes) noexcept {
     using ring::Edge;
     const std::uint32_t index = memory_->index_of(seq);
     const auto* const slot = memory_->slot(index);
     Prefix prefix;
     prefix.standing = standing_of(Atom::template load_acquire<Edge::kFirstLoad>(*slot), seq);
-    const bool early = prefix.standing == SlotStanding::kInProgress && early_header_;
+    const bool early =
+        prefix.standing == SlotStanding::kInProgress && early_header_ && filled_bytes != 0;
     if (prefix.standing != SlotStanding::kCommitted && !early) {
       return prefix;
     }

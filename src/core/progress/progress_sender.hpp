@@ -54,6 +54,8 @@ class ProgressSender {
   /// The hints of all live consumers that want progress; empty when nobody does (W343, W351).
   void set_wishes(std::span<const Hints> live) noexcept;
   [[nodiscard]] bool wanted() const noexcept { return wanted_; }
+  /// Frames were told of that have not ended: their ends are to be given as well, wanted or not.
+  [[nodiscard]] bool is_following() const noexcept { return !frames_.empty(); }
 
   [[nodiscard]] Answer on_claimed(std::uint64_t seq, Nanos now) noexcept;
   /// `bytes` of the payload are there for good, in units of `unit` and `stride_bytes`. Fewer than

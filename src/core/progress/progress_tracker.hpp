@@ -54,15 +54,15 @@ class ProgressTracker {
   }
   void detach() noexcept { epoch_ = 0; }
 
-  /// `look(seq)` gives the Prefix of a frame; it is asked for only when the message alone says
-  /// nothing against it.
+  /// `look(seq, filled_bytes)` gives the Prefix of a frame; it is asked for only when the message
+  /// alone says nothing against it.
   template <class Look>
   [[nodiscard]] Outcome on_message(const layout::FrameProgress& message, Look&& look) {
     Outcome outcome{.verdict = judge_message(message)};
     if (outcome.verdict != Verdict::kInformation) {
       return outcome;
     }
-    outcome.prefix = look(message.seq);
+    outcome.prefix = look(message.seq, message.payload_bytes_filled);
     outcome.verdict = judge_slot(message, outcome.prefix);
     if (outcome.verdict == Verdict::kRejected) {
       return outcome;

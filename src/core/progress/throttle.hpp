@@ -6,33 +6,20 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
 #include "tensorpool/types/dtype.hpp"
 #include "tensorpool/types/error.hpp"
+#include "tensorpool/types/progress.hpp"
 #include "tensorpool/types/time.hpp"
 
 namespace tensorpool::inline v0::core::progress {
 
 /// What one live consumer that wants progress has asked for in its hello (§1.5.6).
-struct Hints {
-  std::optional<std::uint32_t> interval_us = {};
-  std::optional<std::uint32_t> bytes_delta = {};
-  std::optional<std::uint32_t> major_delta_units = {};  ///< rows or columns; 0 counts as none
-};
-
+using Hints = ProgressHints;
 /// The producer's own (§1.24).
-struct Settings {
-  Nanos interval = std::chrono::microseconds(250);
-  Nanos interval_floor = std::chrono::microseconds(200);
-  std::uint32_t bytes_delta = 65'536;
-  std::uint32_t bytes_delta_floor = 4'096;
-  std::uint32_t major_delta_units = 0;  ///< 0: unset
-  std::uint32_t major_delta_units_floor = 1;
-  std::uint32_t max_rate_hz = 2'000;
-};
+using Settings = ProgressSettings;
 /// Refuses what can never be kept: negative intervals, a rate of 0.
 [[nodiscard]] Status check_settings(const Settings& settings) noexcept;
 

@@ -38,6 +38,11 @@ Result<Responder> Responder::create(Options options) {
   if (options.stale_timeout <= Nanos{0}) {
     return fail(Errc::kInvalidArgument, "consumer_stale_ms", 0, 1);
   }
+  for (const Grant& grant : options.grants) {
+    if (grant.base != 0 && grant.count == 0) {
+      return fail(Errc::kInvalidArgument, "ids of single consumers", 0, 1);
+    }
+  }
   if (const Status sane = check_policy(options.policy); !sane) {
     return fail(sane.error());
   }
@@ -63,20 +68,30 @@ void Responder::on_hello(const ConsumerHello& hello, Nanos now) {
     return;
   }
   take_hello(*known, hello);
-  if (!options_.responds) {
+  const Requests requests = {OwnStream::of(hello.descriptor_channel, hello.descriptor_stream_id),
+                             OwnStream::of(hello.control_channel, hello.control_stream_id)};
+  const bool owed = is_owed_answer(*known, requests);
+  if (stepped_back_ && (owed || known->configured)) {
+    come_forward_when_missed(now);
+  }
+  if (!responds()) {
     return;  // W294
   }
-  const std::array requests = {OwnStream::of(hello.descriptor_channel, hello.descriptor_stream_id),
-                               OwnStream::of(hello.control_channel, hello.control_stream_id)};
+  // An answer may be lost, and that of a former life may still be in force (W299).
+  known->answer_owed |= owed || known->told || !options_.adds_publications;
   for (const OwnKind which : {OwnKind::kDescriptor, OwnKind::kControl}) {
-    const OwnStream& request = requests[at(which)];
-    const bool had_one = known->own[at(which)].state != OwnState::kShared;
-    known->answer_owed |= !request.is_absent() || had_one;  // W297
-    take_request(*known, which, request);
+    take_request(*known, which, requests[at(which)]);
   }
-  known->answer_owed |=
-      !known->supports_shm || known->refuses_layout || options_.policy.applies();  // W298
   answer_when_settled(*known);
+}
+
+/// W297, W298.
+bool Responder::is_owed_answer(const Entry& by, const Requests& requests) const noexcept {
+  const auto concerns = [&](OwnKind which) {
+    return !requests[at(which)].is_absent() || by.own[at(which)].state != OwnState::kShared;
+  };
+  return !by.supports_shm || by.refuses_layout || options_.policy.applies() ||
+         concerns(OwnKind::kDescriptor) || concerns(OwnKind::kControl);
 }
 
 void Responder::on_qos(const layout::QosConsumer& qos, Nanos now) {
@@ -87,10 +102,13 @@ void Responder::on_qos(const layout::QosConsumer& qos, Nanos now) {
 
 void Responder::on_config(const ConsumerConfig& config, Nanos now) {
   const ConsumerKey key{.stream_id = config.stream_id, .consumer_id = config.consumer_id};
-  const std::array streams = {OwnStream::of(config.descriptor_channel, config.descriptor_stream_id),
-                              OwnStream::of(config.control_channel, config.control_stream_id)};
-  if (options_.responds || !serves(key) || streams[0].is_half() || streams[1].is_half()) {
+  const Requests streams = {OwnStream::of(config.descriptor_channel, config.descriptor_stream_id),
+                            OwnStream::of(config.control_channel, config.control_stream_id)};
+  if (!serves(key) || streams[0].is_half() || streams[1].is_half()) {
     return;
+  }
+  if (options_.responds) {
+    step_back();
   }
   Entry* known = entry(key);
   if (known == nullptr) {
@@ -108,6 +126,38 @@ void Responder::on_config(const ConsumerConfig& config, Nanos now) {
   take_request(*known, OwnKind::kControl, streams[1]);
 }
 
+/// Two that answer would contradict each other once per hello (W293).
+void Responder::step_back() {
+  unanswered_since_.reset();
+  if (!std::exchange(stepped_back_, true)) {
+    ++counters_.stepped_back;
+    for (Entry& known : entries_) {
+      known.answer_owed = false;
+      for (Own& own : known.own) {
+        if (own.state == OwnState::kShared) {
+          own = {};  // that it was refused here says nothing of the other one's configs
+        }
+      }
+    }
+  }
+}
+
+/// Whoever answered is gone when he leaves hellos unanswered for as long as makes a consumer stale.
+/// What he has told consumers ends with that.
+void Responder::come_forward_when_missed(Nanos now) {
+  if (!unanswered_since_) {
+    unanswered_since_ = now;
+  } else if (now - *unanswered_since_ >= options_.stale_timeout) {
+    stepped_back_ = false;
+    owes_answers_ = true;
+    for (Entry& known : entries_) {
+      known.answer_owed = known.configured.has_value();
+      known.configured.reset();
+    }
+    ++generation_;
+  }
+}
+
 void Responder::on_added(ConsumerKey consumer, OwnKind which, bool added) {
   Entry* const known = entry(consumer);
   if (known == nullptr || known->own[at(which)].state != OwnState::kAdding) {
@@ -120,7 +170,9 @@ void Responder::on_added(ConsumerKey consumer, OwnKind which, bool added) {
     ++generation_;
   } else {
     ++counters_.declined_not_added;  // W308
-    own = {.request = std::move(own.request)};
+    // The same request has the same answer (W297). Who follows tries again when he is told again:
+    // the consumer is listening there (W317).
+    own = responds() ? Own{.request = std::move(own.request)} : Own{};
   }
   answer_when_settled(*known);
 }
@@ -149,9 +201,9 @@ Status Responder::set_policy(Policy policy) {
   options_.policy = std::move(policy);
   ++generation_;
   for (Entry& known : entries_) {
-    known.answer_owed = options_.responds;
+    known.answer_owed = responds();
   }
-  owes_answers_ = options_.responds;
+  owes_answers_ = responds();
   return {};
 }
 
@@ -277,7 +329,7 @@ void Responder::take_request(Entry& of, OwnKind which, OwnStream request) {
   }
   give_up(of, which);  // W311
   own.request = std::move(request);
-  if (own.request.is_absent() || !place(which, own)) {
+  if (own.request.is_absent() || !place(of.key, which, own)) {
     return;
   }
   if (options_.adds_publications) {
@@ -286,7 +338,7 @@ void Responder::take_request(Entry& of, OwnKind which, OwnStream request) {
           .consumer = of.key,
           .which = which,
           .aeron_stream_id = own.stream_id,
-          .channel = own.request.channel});
+          .channel = own.channel});
   } else {
     own.state = OwnState::kOpen;
     ++counters_.assigned;
@@ -294,39 +346,58 @@ void Responder::take_request(Entry& of, OwnKind which, OwnStream request) {
   }
 }
 
-/// Finds channel and id for a request, or counts why there is none (W300..W306).
-bool Responder::place(OwnKind which, Own& own) {
+/// Finds channel and id for a request, or counts why there is none (W300..W306, D298, D299).
+bool Responder::place(ConsumerKey key, OwnKind which, Own& own) {
+  const Grant& grant = options_.grants[at(which)];
+  if (!grant.allowed) {
+    ++counters_.declined_off;
+    return false;
+  }
   if (own.request.is_half()) {
     ++counters_.declined_half;
     return false;
   }
-  Result<std::string> transport = options_.transport_of(own.request.channel);
+  Result<std::string> transport = transport_of(grant, own);
   if (!transport) {
     ++counters_.declined_channel;
     return false;
   }
-  own.transport = std::move(*transport);
-  const std::uint32_t id = choose_id(which, own);
+  const std::uint32_t id = choose_id(key, which, own);
   if (id == 0 || id > kAeronStreamIdMax) {
     ++counters_.declined_id;
-    own.transport.clear();
     return false;
   }
-  if (is_taken(own, id)) {
+  if (!responds()) {
+    take_from_others(own, *transport, id);
+  }
+  if (is_taken(own, *transport, id)) {
     ++counters_.declined_taken;
-    own.transport.clear();
     return false;
   }
   own.stream_id = id;
+  own.channel = grant.channel.empty() ? own.request.channel : grant.channel;
+  own.transport = std::move(*transport);
   return true;
 }
 
-/// 0: there is none (W303, D250).
-std::uint32_t Responder::choose_id(OwnKind which, const Own& own) {
-  const std::uint32_t wanted = own.request.stream_id;
-  if (!options_.handed_out) {
-    return wanted;
+/// Of the channel to be used; an error where that, or the one that was asked for, is not allowed.
+Result<std::string> Responder::transport_of(const Grant& grant, const Own& own) const {
+  Result<std::string> requested = options_.transport_of(own.request.channel);
+  return requested && !grant.channel.empty() ? options_.transport_of(grant.channel) : requested;
+}
+
+/// 0: there is none (W303, D250, D298).
+std::uint32_t Responder::choose_id(ConsumerKey key, OwnKind which, const Own& own) {
+  if (options_.handed_out) {
+    return next_free_id(which, own);
   }
+  const Grant& grant = options_.grants[at(which)];
+  return grant.base == 0 ? own.request.stream_id : grant.base + key.consumer_id % grant.count;
+}
+
+/// The id that was asked for, where it is free; else the next one in round-robin order (D250).
+std::uint32_t Responder::next_free_id(OwnKind which, const Own& own) {
+  const std::uint32_t wanted = own.request.stream_id;
   const std::vector<IdRange>& ranges = which == OwnKind::kDescriptor
                                            ? options_.handed_out->descriptors
                                            : options_.handed_out->controls;
@@ -356,11 +427,10 @@ std::uint32_t Responder::choose_id(OwnKind which, const Own& own) {
   return chosen;
 }
 
-/// Whether the stream `id` on the transport of `by` belongs to everybody or to somebody else
-/// (W306).
-bool Responder::is_taken(const Own& by, std::uint32_t id) const {
+/// Whether the stream `id` on `on` belongs to everybody, or to somebody else than `by` (W306).
+bool Responder::is_taken(const Own& by, const std::string& on, std::uint32_t id) const {
   const auto same = [&](const std::string& transport, std::uint32_t stream_id) {
-    return stream_id == id && transport == by.transport;
+    return stream_id == id && transport == on;
   };
   return std::any_of(options_.taken.begin(), options_.taken.end(),
                      [&](const Taken& one) { return same(one.transport, one.stream_id); }) ||
@@ -369,6 +439,23 @@ bool Responder::is_taken(const Own& by, std::uint32_t id) const {
              return &held != &by && same(held.transport, held.stream_id);
            });
          });
+}
+
+/// A responder that begins anew may give the stream of one consumer to another one, and says so to
+/// the one after the other. Who follows obeys the newest config (W317); the other consumer's comes.
+void Responder::take_from_others(const Own& by, const std::string& on, std::uint32_t id) {
+  for (Entry& other : entries_) {
+    if (std::any_of(other.own.begin(), other.own.end(),
+                    [&](const Own& own) { return &own == &by; })) {
+      continue;
+    }
+    for (const OwnKind which : {OwnKind::kDescriptor, OwnKind::kControl}) {
+      const Own& held = other.own[at(which)];
+      if (held.stream_id == id && held.transport == on) {
+        give_up(other, which);
+      }
+    }
+  }
 }
 
 void Responder::give_up(Entry& of, OwnKind which) {
@@ -389,13 +476,14 @@ void Responder::answer_when_settled(Entry& of) {
                                     [](const Own& own) { return own.state == OwnState::kAdding; });
   if (of.answer_owed && settled) {
     of.answer_owed = false;
+    of.told = true;
     push({.kind = Kind::kSendConfig, .consumer = of.key, .config = config_for(of)});
   }
 }
 
 /// There is no room in the table: whoever asks for something hears that there is nothing (W307).
 void Responder::answer_newcomer_in_vain(const ConsumerHello& hello) {
-  if (!options_.responds) {
+  if (!responds()) {
     return;
   }
   Entry passing;
@@ -408,7 +496,7 @@ void Responder::answer_newcomer_in_vain(const ConsumerHello& hello) {
                        (asks(hello.control_channel, hello.control_stream_id) ? 1 : 0);
   counters_.declined_full += static_cast<std::uint64_t>(requests);
   if (requests != 0 || !passing.supports_shm || passing.refuses_layout ||
-      options_.policy.applies()) {
+      options_.policy.applies() || !options_.adds_publications) {
     push({.kind = Kind::kSendConfig, .consumer = passing.key, .config = config_for(passing)});
   }
 }
@@ -423,12 +511,12 @@ ConsumerConfig Responder::config_for(const Entry& of) const {
   const Own& descriptor = of.own[at(OwnKind::kDescriptor)];
   if (descriptor.state == OwnState::kOpen) {
     config.descriptor_stream_id = descriptor.stream_id;
-    config.descriptor_channel = descriptor.request.channel;
+    config.descriptor_channel = descriptor.channel;
   }
   const Own& control = of.own[at(OwnKind::kControl)];
   if (control.state == OwnState::kOpen) {
     config.control_stream_id = control.stream_id;
-    config.control_channel = control.request.channel;
+    config.control_channel = control.channel;
   }
   return config;
 }
@@ -442,7 +530,7 @@ bool Responder::check_invariants() const {
     for (const Own& own : known.own) {
       const bool open = own.state != OwnState::kShared;
       if (open != (own.stream_id != 0) || (open && !own.request.is_complete()) ||
-          (open && is_taken(own, own.stream_id))) {
+          (open && is_taken(own, own.transport, own.stream_id))) {
         return false;
       }
     }

@@ -5,6 +5,10 @@
 // decides about requests; where somebody else does (W293), it follows that one's ConsumerConfig
 // (W317) and takes only the way of delivery from hellos (W296).
 //
+// Nobody tells a standalone producer that a supervisor has come. So one that answers, and hears
+// that another one answers too, steps back: it follows, until hellos have gone unanswered for the
+// stale timeout (docs/adr/0033).
+//
 // Pure: decides and remembers, opens nothing. After every input the caller drains `next_action()`
 // and carries each action out; kAddPublication is answered by `on_added`, now or later, unless
 // kClosePublication for the same stream came first. Adding is slow, and one consumer's does not
@@ -14,7 +18,8 @@
 // | --------------------------- | --------------------------- | ----------------- | --------------- |
 // | unknown                     | hello, table full           | answer declines   | unknown         |
 // | unknown                     | hello                       | as for shared     | shared          |
-// | shared                      | hello without request       | -                 | shared          |
+// | shared, never answered      | hello without request       | -                 | shared          |
+// | shared, answered before     | hello without request       | send config       | shared          |
 // | shared                      | hello, request refused      | send config       | shared          |
 // | shared                      | hello, request allowed      | add               | adding          |
 // | shared, declined            | same request again          | send same config  | shared          |
@@ -26,16 +31,29 @@
 // | adding, assigned            | hello without request       | close, send config | shared         |
 // | any                         | QosConsumer                 | -                 | same            |
 // | any                         | config of another responder | close, add        | assigned, shared |
+// | adding, by such a config    | cannot be added             | -                 | shared (1)      |
+// | adding, assigned            | one that gives it to another | close            | shared          |
 // | any                         | silent, or lease ended      | close             | unknown         |
+//
+// (1) the same config adds again: the consumer is listening there.
+//
+// | of the whole table | input                                             | next      |
+// | ------------------ | ------------------------------------------------- | --------- |
+// | answers            | config of another responder                       | follows   |
+// | follows            | config of another responder                       | follows   |
+// | follows            | hello that is owed an answer, or of one that the  | answers   |
+// |                    | other has told: none answered for a stale timeout |           |
 //
 // The table is kept for the descriptor and the control stream of each consumer, one apart from the
 // other (W302); a config is sent when neither is being added. A hello that arrives meanwhile is
-// answered by that config.
+// answered by that config. Who opens no publications himself, a driver or a supervisor, answers
+// every hello: consumers may still follow what his former life has told them.
 //
 // Thread contract: one thread at a time. Allocates: in proportion to `capacity` and channels.
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -55,7 +73,7 @@ namespace tensorpool::inline v0::core::registration {
 struct ConsumerKey {
   std::uint32_t stream_id = 0;
   std::uint32_t consumer_id = 0;
-  friend bool operator==(const ConsumerKey&, const ConsumerKey&) = default;
+  friend auto operator<=>(const ConsumerKey&, const ConsumerKey&) = default;
 };
 
 /// One thing to do, in order. Views are valid until the next input.
@@ -89,7 +107,9 @@ struct ResponderCounters {
   std::uint64_t hellos_ignored = 0;  ///< of other streams, or without a consumer (W295)
   std::uint64_t assigned = 0;        ///< streams, each once per assignment
   std::uint64_t expired = 0;         ///< consumers (W319, W322)
+  std::uint64_t stepped_back = 0;    ///< how often another one was found to answer
   // Requests declined, by reason.
+  std::uint64_t declined_off = 0;        ///< nobody gets one (D299)
   std::uint64_t declined_half = 0;       ///< W300, W301
   std::uint64_t declined_channel = 0;    ///< W304
   std::uint64_t declined_id = 0;         ///< beyond the range, or none left (W305, D252)
@@ -97,8 +117,8 @@ struct ResponderCounters {
   std::uint64_t declined_full = 0;       ///< W307
   std::uint64_t declined_not_added = 0;  ///< W308
   [[nodiscard]] std::uint64_t declined() const noexcept {
-    return declined_half + declined_channel + declined_id + declined_taken + declined_full +
-           declined_not_added;
+    return declined_off + declined_half + declined_channel + declined_id + declined_taken +
+           declined_full + declined_not_added;
   }
 };
 
@@ -122,8 +142,14 @@ class Responder {
     std::uint32_t first = 0;
     std::uint32_t last = 0;
   };
-  /// Where ids are handed out by the responder (D250). Without ranges requests are taken as they
-  /// are.
+  /// What is granted of one kind (D298). As it is: what was asked for.
+  struct Grant {
+    bool allowed = true;
+    std::string channel = {};  ///< empty: the one that was asked for
+    std::uint32_t base = 0;    ///< `base + consumer id % count`; 0: the id that was asked for
+    std::uint32_t count = 0;
+  };
+  /// Where ids are handed out by the responder, the next free one each time (D250).
   struct HandedOut {
     std::vector<IdRange> descriptors = {};
     std::vector<IdRange> controls = {};
@@ -132,25 +158,27 @@ class Responder {
   struct Options {
     std::uint32_t stream_id = 0;  ///< 0: of several streams, the caller sees to which
     bool responds = true;
-    /// False: others open the publications, by the configs that this one sends.
+    /// False: others open the publications, by the configs that this one sends, and every hello is
+    /// answered (D294).
     bool adds_publications = true;
     /// What tells Aeron transports apart, for a channel that may be used for streams of one
     /// consumer: parseable and of an allowed kind (W304, W306). An error declines.
     std::function<Result<std::string>(std::string_view channel)> transport_of = {};
     std::vector<Taken> taken = {};
+    std::array<Grant, 2> grants = {};  ///< by OwnKind
     std::optional<HandedOut> handed_out = {};
     std::size_t capacity = 256;                     ///< `max_consumers`
     Nanos stale_timeout = std::chrono::seconds(5);  ///< W319
     Policy policy = {};
   };
 
-  /// Answers kInvalidArgument where no transport_of is given or the capacity is 0,
-  /// kFallbackUnsupported for a fallback URI of another scheme (W314).
+  /// Answers kInvalidArgument where no transport_of is given, the capacity is 0 or ids are granted
+  /// out of none, kFallbackUnsupported for a fallback URI of another scheme (W314).
   [[nodiscard]] static Result<Responder> create(Options options);
 
   void on_hello(const layout::ConsumerHello& hello, Nanos now);
   void on_qos(const layout::QosConsumer& qos, Nanos now);
-  /// A config that another responder has sent to a consumer; ignored where we are the responder.
+  /// A config that another responder has sent to a consumer: it is followed from now on.
   void on_config(const layout::ConsumerConfig& config, Nanos now);
   /// The answer to kAddPublication.
   void on_added(ConsumerKey consumer, OwnKind which, bool added);
@@ -165,6 +193,8 @@ class Responder {
   /// Looks for one consumer that is silent or has to be told something. True when there may be
   /// more: drain the actions and call again.
   [[nodiscard]] bool poll(Nanos now);
+  /// Whether hellos are answered here at this time.
+  [[nodiscard]] bool responds() const noexcept { return options_.responds && !stepped_back_; }
 
   /// The next thing to do, in order; nothing when all has been done.
   [[nodiscard]] std::optional<ResponderAction> next_action();
@@ -191,14 +221,17 @@ class Responder {
     OwnStream request = {};
     OwnState state = OwnState::kShared;
     std::uint32_t stream_id = 0;  ///< to be used; 0 while kShared
+    std::string channel = {};     ///< likewise
     std::string transport = {};   ///< of the channel; likewise
   };
+  using Requests = std::array<OwnStream, 2>;
   struct Entry {
     ConsumerKey key = {};
     Nanos heard_at{};
     bool supports_shm = true;
     bool refuses_layout = false;  ///< expects another one than ours (W316)
     bool answer_owed = false;
+    bool told = false;                            ///< has been sent a config
     std::optional<layout::Mode> configured = {};  ///< by another responder (W296)
     LiveConsumer said = {};                       ///< in its hello
     std::array<Own, 2> own = {};
@@ -210,9 +243,15 @@ class Responder {
   [[nodiscard]] Entry* enter(ConsumerKey key, Nanos now);
   void take_hello(Entry& to, const layout::ConsumerHello& hello);
   void take_request(Entry& of, OwnKind which, OwnStream request);
-  [[nodiscard]] bool place(OwnKind which, Own& own);
-  [[nodiscard]] std::uint32_t choose_id(OwnKind which, const Own& own);
-  [[nodiscard]] bool is_taken(const Own& by, std::uint32_t id) const;
+  [[nodiscard]] bool is_owed_answer(const Entry& by, const Requests& requests) const noexcept;
+  void step_back();
+  void come_forward_when_missed(Nanos now);
+  [[nodiscard]] bool place(ConsumerKey key, OwnKind which, Own& own);
+  [[nodiscard]] Result<std::string> transport_of(const Grant& grant, const Own& own) const;
+  [[nodiscard]] std::uint32_t choose_id(ConsumerKey key, OwnKind which, const Own& own);
+  [[nodiscard]] std::uint32_t next_free_id(OwnKind which, const Own& own);
+  [[nodiscard]] bool is_taken(const Own& by, const std::string& on, std::uint32_t id) const;
+  void take_from_others(const Own& by, const std::string& on, std::uint32_t id);
   void give_up(Entry& of, OwnKind which);
   void answer_when_settled(Entry& of);
   void answer_newcomer_in_vain(const layout::ConsumerHello& hello);
@@ -225,7 +264,9 @@ class Responder {
   std::vector<Entry> entries_;
   std::array<std::uint32_t, 2> next_id_{};  ///< round robin through the ranges
   bool owes_answers_ = false;
-  Nanos look_at_ = Nanos::max();  ///< no consumer is stale before
+  bool stepped_back_ = false;                   ///< another one answers
+  std::optional<Nanos> unanswered_since_ = {};  ///< while he does: the first hello that he did not
+  Nanos look_at_ = Nanos::max();                ///< no consumer is stale before
   std::uint64_t generation_ = 0;
   ResponderCounters counters_;
   base::FixedVector<ResponderAction, 8> actions_;

@@ -109,6 +109,44 @@ int produce(const ClientOptions& options, const std::string& base_dir, double ra
       });
 }
 
+int fill(const ClientOptions& options, const std::string& base_dir, std::uint32_t nslots) {
+  Result<Client> client = Client::create(options);
+  if (!client) {
+    return 1;
+  }
+  Result<Producer> producer = client->create_producer({.name = "cam1",
+                                                       .nslots = nslots,
+                                                       .pools = {{.stride_bytes = kPeerFrameBytes}},
+                                                       .shm_base_dir = base_dir,
+                                                       .announce_period = kAnnouncePeriod,
+                                                       .progress = kEveryRow,
+                                                       .early_header = true});
+  if (!producer) {
+    return 1;
+  }
+  std::optional<Claim> open;
+  std::size_t rows = 0;
+  return serve(
+      [&] {
+        if (!open) {
+          rows = 0;
+          if (auto made = producer->claim(kPeerFrameBytes)) {
+            open.emplace(std::move(*made));
+            static_cast<void>(open->begin_filling(row_info()));
+          }
+        } else if (rows < kPeerRows) {
+          fill_rows(*open, rows, rows + 1);
+          open->filled_units(++rows);
+        } else if (open->commit(row_info()) == CommitStatus::kCommitted) {
+          open.reset();
+        }
+        return false;
+      },
+      [&] {
+        return ProducerReport{.counters = producer->counters(), .next_seq = producer->next_seq()};
+      });
+}
+
 }  // namespace
 }  // namespace tensorpool::test
 
@@ -121,6 +159,9 @@ int main(int argc, char** argv) {
   const ClientOptions options{.aeron_dir = argv[2], .allowed_base_dirs = {argv[3]}};
   if (verb == "consume") {
     return test::consume(options, argv[4]);
+  }
+  if (verb == "fill") {
+    return test::fill(options, argv[3], static_cast<std::uint32_t>(std::atoi(argv[4])));
   }
   if (verb == "sleep") {
     return test::sleep_and_read(options, argv[4]);

@@ -5,14 +5,17 @@
 //       came by descriptor); answers each line with a ConsumerReport
 //   client_peer produce AERON_DIR BASE_DIR RATE_HZ
 //       publishes "cam1" as fast as the rate says; says its epoch; answers with a ProducerReport
+//   client_peer fill AERON_DIR BASE_DIR NSLOTS
+//       publishes "cam1" row by row, with early headers; answers with a ProducerReport
 //
 //   client_peer sleep AERON_DIR BASE_DIR direct|recover|no-recover
 //       sleeps until "cam1" has a frame, again and again; ends only when it is killed
 //
-// The first two end when their standard input is closed. The payload of a frame is its number,
+// The first three end when their standard input is closed. The payload of a frame is its number,
 // repeated.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -51,6 +54,29 @@ inline void publish_numbered(Producer& producer) {
   payload.fill(producer.next_seq());
   static_cast<void>(producer.publish(peer_info(), std::as_bytes(std::span(payload))));
 }
+/// The frame that is published row by row: each byte of a row is the frame's number plus the row's.
+inline constexpr std::size_t kPeerRows = 16;
+inline constexpr std::size_t kPeerRowBytes = 256;
+inline constexpr std::size_t kPeerFrameBytes = kPeerRows * kPeerRowBytes;
+[[nodiscard]] inline TensorInfo row_info() {
+  TensorInfo info = TensorInfo::packed(Dtype::kUint8, {kPeerRows, kPeerRowBytes});
+  info.progress_unit = ProgressUnit::kRows;
+  info.progress_stride_bytes = kPeerRowBytes;
+  return info;
+}
+inline void fill_rows(const Claim& claim, std::size_t first, std::size_t end) {
+  for (std::size_t row = first; row < end; ++row) {
+    std::fill_n(claim.payload().data() + row * kPeerRowBytes, kPeerRowBytes,
+                static_cast<std::byte>(claim.seq() + row));
+  }
+}
+/// Tells every row.
+inline constexpr ProgressSettings kEveryRow = {.interval = Nanos{},
+                                               .interval_floor = Nanos{},
+                                               .bytes_delta = 1,
+                                               .bytes_delta_floor = 1,
+                                               .max_rate_hz = 1'000'000};
+
 [[nodiscard]] inline bool is_numbered(const FrameView& view) {
   PeerPayload payload;
   PeerPayload expected;

@@ -191,6 +191,46 @@ TEST_F(DriverMode, a_revoked_producer_is_told_once_and_goes_on_in_a_new_epoch) {
   EXPECT_EQ(counted.attach_protocol_errors, 0U);
 }
 
+TEST_F(DriverMode, buffers_at_a_device_stay_mapped_when_the_lease_is_lost_and_come_back_stale) {
+  TP_REQ("D314", "W183");
+  const Driver driver = start_driver();
+  Client client = attach_client();
+  ProducerLog events;
+  StreamOptions wanted = stream();
+  wanted.on_event = events.sink();
+  Producer producer = tenant(client, wanted);
+  Result<BufferQueue> sut = BufferQueue::create(
+      producer, {.info = info(), .frame_bytes = 1000, .buffers = 2, .reorder = Nanos{0}});
+  ASSERT_TRUE(sut) << describe(sut.error());
+  const auto first = sut->take();
+  const auto late = sut->take();
+  ASSERT_TRUE(first && late);
+  const std::uint64_t lost_epoch = sut->epoch();
+
+  revoke(producer_lease());
+  ASSERT_TRUE(eventually([&] { return events.count(ProducerEvent::Kind::kAttached) == 2; }));
+  std::fill(first->memory.begin(), first->memory.end(), std::byte{1});
+  EXPECT_TRUE(sut->complete(first->id));
+  EXPECT_EQ(sut->poll(), 0);
+  EXPECT_EQ(sut->counters().stale, 1U);
+  auto next = sut->take();
+  if (!next) {
+    EXPECT_EQ(next.error(), PublishStatus::kLeaseLost);  // once, if late
+    next = sut->take();
+  }
+  ASSERT_TRUE(next);
+  EXPECT_GT(sut->epoch(), lost_epoch);
+  EXPECT_TRUE(sut->complete(next->id));
+  EXPECT_EQ(sut->poll(), 1);
+  EXPECT_EQ(sut->counters().late, 1U);  // the one of the lost epoch, which the device still has
+  EXPECT_EQ(sut->at_device(), 1U);
+  std::fill(late->memory.begin(), late->memory.end(), std::byte{2});
+  EXPECT_TRUE(sut->complete(late->id));
+  EXPECT_EQ(sut->poll(), 0);
+  EXPECT_EQ(sut->counters().late_returns, 1U);
+  EXPECT_EQ(producer.counters().frames_published, 1U);
+}
+
 TEST_F(DriverMode, a_producer_that_wants_no_other_lease_stays_without) {
   const Driver driver = start_driver();
   Client client = attach_client();

@@ -21,18 +21,22 @@ constexpr std::int32_t kQosStream = 1200;
 
 class DriverStreams : public DriverTest {
  protected:
-  [[nodiscard]] DriverOptions with_ranges() const {
+  [[nodiscard]] DriverOptions with_range(const std::string& key, const std::string& range) const {
     DriverOptions wanted = driver_options();
     const std::string section = "[driver]\n";
     wanted.config.insert(wanted.config.find(section) + section.size(),
-                         "descriptor_stream_id_range = \"31000-31001\"\n");
+                         key + " = \"" + range + "\"\n");
     return wanted;
+  }
+  [[nodiscard]] DriverOptions with_ranges() const {
+    return with_range("descriptor_stream_id_range", "31000-31001");
   }
   [[nodiscard]] static ConsumerOptions asking(std::int32_t id) {
     ConsumerOptions wanted = reader();
     wanted.hello_interval = std::chrono::milliseconds(100);
     wanted.qos_interval = std::chrono::milliseconds(100);
     wanted.own_descriptors = {.wanted = true, .stream_id = id};
+    wanted.progress = {.wanted = true};
     wanted.own_control = {.wanted = true};  // for which there is no range
     return wanted;
   }
@@ -132,6 +136,34 @@ TEST_F(DriverStreams, are_assigned_by_the_producer_where_the_driver_has_no_range
   EXPECT_EQ(clients("producer").count(of_producer->producer_id), 1U);
   EXPECT_EQ(clients("consumer").count(of_consumer->consumer_id), 1U);
   EXPECT_EQ(of_producer->current_seq, producer.next_seq());
+}
+
+TEST_F(DriverStreams, carry_progress_until_the_lease_of_the_producer_ends) {
+  TP_REQ("D250", "D257", "W355", "D313");
+  Driver driver = start_driver(with_range("control_stream_id_range", "32000-32001"));
+  Client client = attach_client();
+  Producer producer = tenant(client);
+  Consumer sut = consume(client, asking(31'077));
+  std::uint64_t reports = 0;
+  const auto listen = [&] {
+    reports += static_cast<std::uint64_t>(sut.poll_progress([](const PrefixView&) {}).reports);
+    sut.poll([](const FrameView&) {});
+  };
+  ASSERT_TRUE(eventually([&] {
+    publish(producer);
+    listen();
+    return sut.has_own_control() && reports != 0;
+  }));
+  auto claim = producer.claim(4096);
+  ASSERT_TRUE(claim.has_value());
+  claim->filled(1);
+  revoke(producer_lease());
+  ASSERT_TRUE(eventually([&] { return producer.attach_state() != AttachState::kAttached; }));
+  const std::uint64_t sent = producer.counters().progress_sent;
+  claim->filled(4096);
+  EXPECT_FALSE(claim->begin_filling(info()));
+  EXPECT_EQ(producer.counters().progress_sent, sent);
+  EXPECT_EQ(claim->commit(info()), CommitStatus::kStaleClaim);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <complex>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -315,6 +316,37 @@ TEST_F(Metadata, a_reader_of_metadata_hears_sets_and_blobs_and_maps_nothing) {
   const Result<MetadataReader> nothing = client.create_metadata_reader({});
   ASSERT_FALSE(nothing);
   EXPECT_EQ(nothing.error().code, Errc::kInvalidArgument);
+}
+
+TEST_F(Metadata, says_what_elements_are_that_the_wire_has_no_type_for) {
+  using Complex = std::complex<float>;
+  Client client = connect();
+  Producer producer = produce(client, stream());
+  Consumer consumer = consume(client, reader());
+  ASSERT_TRUE(joined(producer, consumer));
+  const std::vector<Complex> field = {{1, 2}, {3, 4}, {5, 6}, {7, 8}, {9, 10}, {11, 12}};
+  const auto publish_field = [&] {
+    return producer.publish(carrier_info<Complex>({2, 3}), std::as_bytes(std::span(field)));
+  };
+  ASSERT_EQ(publish_field(), PublishStatus::kPublished);
+  const std::optional<FrameView> untold = wait_next(consumer);
+  ASSERT_TRUE(untold);
+  EXPECT_EQ(untold->as<Complex>().error().code, Errc::kDtypeMismatch);
+
+  ASSERT_TRUE(producer.set_metadata({Attribute::text(std::string(kDtypeAttribute), "complex64")}));
+  ASSERT_TRUE(eventually([&] { return consumer.metadata() != nullptr; }));
+  ASSERT_EQ(publish_field(), PublishStatus::kPublished);
+  const std::optional<FrameView> told = wait_next(consumer);
+  ASSERT_TRUE(told);
+  const auto view = told->as<Complex>();
+  ASSERT_TRUE(view) << describe(view.error());
+  EXPECT_EQ(view->ndims(), 2U);
+  EXPECT_EQ(view->size(), 6U);
+  EXPECT_EQ((*view)(1, 2), Complex(11, 12));
+  EXPECT_TRUE(told->still_valid());
+  EXPECT_EQ(told->as<std::complex<double>>().error().code, Errc::kDtypeMismatch);
+  EXPECT_EQ(told->as<Float16>().error().code, Errc::kDtypeMismatch);
+  EXPECT_TRUE(told->keep().as<Complex>());
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -72,12 +73,18 @@ void on_trap(int, siginfo_t* info, void*) {
 /// One producer, and a reader for each way of reading.
 class DataPath {
  public:
-  DataPath(Client& client, const StreamOptions& stream, ConsumerOptions options)
+  DataPath(Client& client, const StreamOptions& stream, ConsumerOptions options, bool watched)
       : producer_(client.create_producer(stream).value()),
         polled_(client.create_consumer(options).value()),
         next_(client.create_consumer(options).value()),
         latest_(client.create_consumer(options).value()),
-        direct_(client.create_consumer(direct(options)).value()) {}
+        direct_(client.create_consumer(direct(options)).value()) {
+    if (watched) {
+      options.progress = {.wanted = true};
+      options.own_control = {.wanted = true};
+      watching_.emplace(client.create_consumer(options).value());
+    }
+  }
 
   [[nodiscard]] bool is_attached() {
     return producer_.wait_attached(std::chrono::seconds(30)).has_value();
@@ -89,6 +96,8 @@ class DataPath {
            std::filesystem::exists(aeron_dir + "/tensorpool-wake-" +
                                    std::to_string(producer_.stream_id()) + "-" +
                                    std::to_string(producer_.epoch())) &&
+           (!watching_ ||
+            (watching_->epoch() == producer_.epoch() && watching_->has_own_control())) &&
            std::ranges::all_of(std::array{&polled_, &next_, &latest_, &direct_},
                                [&](const Consumer* c) { return c->epoch() == producer_.epoch(); });
   }
@@ -101,6 +110,8 @@ class DataPath {
         PeerPayload payload{};
         static_cast<void>(producer_.publish(peer_info(), std::as_bytes(std::span(payload)), k + 1));
       } else if (auto claim = producer_.claim(sizeof(PeerPayload)); claim) {
+        static_cast<void>(claim->begin_filling(peer_info()));
+        claim->filled(sizeof(PeerPayload) / 2);
         static_cast<void>(claim->commit(peer_info()));
       }
       read();
@@ -114,6 +125,8 @@ class DataPath {
     report.by_ring = direct_.counters().frames_ok;
     report.by_next = next_.counters().frames_ok;
     report.by_latest = latest_.counters().frames_ok;
+    report.by_progress = watching_ ? watching_->counters().progress_reports : 0;
+    report.told = producer_.counters().progress_sent;
   }
 
  private:
@@ -136,6 +149,11 @@ class DataPath {
     if (const auto view = latest_.latest()) {
       use(*view);
     }
+    if (watching_) {
+      watching_->poll_progress(
+          [](const PrefixView& view) { static_cast<void>(view.still_valid()); });
+      watching_->poll(use);
+    }
   }
 
   Producer producer_;
@@ -143,6 +161,7 @@ class DataPath {
   Consumer next_;
   Consumer latest_;
   Consumer direct_;
+  std::optional<Consumer> watching_;
 };
 
 QuietReport difference(QuietReport after, const QuietReport& before) {
@@ -151,6 +170,8 @@ QuietReport difference(QuietReport after, const QuietReport& before) {
   after.by_ring -= before.by_ring;
   after.by_next -= before.by_next;
   after.by_latest -= before.by_latest;
+  after.by_progress -= before.by_progress;
+  after.told -= before.told;
   return after;
 }
 
@@ -167,7 +188,7 @@ void cause_one_of_each(QuietReport& report, volatile char* untouched_page) {
   report.control_page_faults = page_faults() - faults;
 }
 
-int run(const ClientOptions& options, const char* base_dir) {
+int run(const ClientOptions& options, const char* base_dir, bool watched) {
   Result<Client> client = Client::create(options);
   if (!client) {
     return 1;
@@ -178,7 +199,7 @@ int run(const ClientOptions& options, const char* base_dir) {
                  .pools = {{.stride_bytes = 64}},
                  .shm_base_dir = base_dir,
                  .announce_period = kAnnouncePeriod},
-                {.name = "cam1", .announce_period = kAnnouncePeriod});
+                {.name = "cam1", .announce_period = kAnnouncePeriod}, watched);
   if (!path.is_attached()) {
     return 1;
   }
@@ -220,10 +241,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   using tensorpool::DeploymentMode;
-  const tensorpool::ClientOptions options{.mode = argv[3] == std::string_view("driver")
-                                                      ? DeploymentMode::kDriver
-                                                      : DeploymentMode::kStandalone,
-                                          .aeron_dir = argv[1],
-                                          .allowed_base_dirs = {argv[2]}};
-  return tensorpool::test::run(options, argv[2]);
+  const std::string_view way = argv[3];
+  const tensorpool::ClientOptions options{
+      .mode = way == "driver" ? DeploymentMode::kDriver : DeploymentMode::kStandalone,
+      .aeron_dir = argv[1],
+      .allowed_base_dirs = {argv[2]}};
+  return tensorpool::test::run(options, argv[2], way == "watched");
 }

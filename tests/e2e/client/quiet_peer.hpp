@@ -1,7 +1,8 @@
 // What quiet_peer measures: the data path of one process, with its system calls trapped.
 //
-//   quiet_peer AERON_DIR BASE_DIR standalone|driver
-//       publishes and reads on one thread; writes one QuietReport and ends
+//   quiet_peer AERON_DIR BASE_DIR standalone|driver|watched
+//       publishes and reads on one thread; writes one QuietReport and ends; claims tell how far
+//       they are, and `watched` (standalone) somebody wants to know it
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,8 @@ struct QuietReport {
   std::uint64_t by_ring = 0;        ///< frames that a direct reader's poll handed out
   std::uint64_t by_next = 0;
   std::uint64_t by_latest = 0;
+  std::uint64_t by_progress = 0;   ///< reports
+  std::uint64_t told = 0;          ///< by the producer
   std::uint64_t system_calls = 0;  ///< other than reading a clock
   std::int64_t last_system_call = -1;
   std::uint64_t allocations = 0;

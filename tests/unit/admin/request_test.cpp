@@ -18,7 +18,9 @@ TEST(AdminRequest, survives_the_way_to_a_line_and_back) {
                       .slack = std::chrono::milliseconds(250),
                       .nslots = 64,
                       .dry_run = true,
-                      .text = "say \"why\"\n"};
+                      .text = "say \"why\"\n",
+                      .set = {"exposure=250 us", "camera=left"},
+                      .remove = {"filter"}};
   const Result<Request> got = parse_request(format_request(asked));
   ASSERT_TRUE(got) << describe(got.error());
   EXPECT_EQ(got->operation, asked.operation);
@@ -33,6 +35,8 @@ TEST(AdminRequest, survives_the_way_to_a_line_and_back) {
   EXPECT_EQ(got->nslots, asked.nslots);
   EXPECT_EQ(got->dry_run, asked.dry_run);
   EXPECT_EQ(got->text, asked.text);
+  EXPECT_EQ(got->set, asked.set);
+  EXPECT_EQ(got->remove, asked.remove);
   EXPECT_EQ(format_request(asked).find('\n'), std::string::npos);
 }
 
@@ -50,6 +54,11 @@ TEST(AdminRequest, is_refused_with_the_key_that_is_wrong) {
       {R"({"op": 3})", Errc::kInvalidArgument, "op"},
       {R"({"op": "format.disk"})", Errc::kInvalidArgument, "op"},
       {R"({"op": "revoke"})", Errc::kInvalidArgument, "lease_id"},
+      {R"({"op": "metadata.set"})", Errc::kInvalidArgument, "set"},
+      {R"({"op": "metadata.set", "set": "a=1"})", Errc::kInvalidArgument, "set"},
+      {R"({"op": "metadata.set", "set": [1]})", Errc::kInvalidArgument, "set"},
+      {R"({"op": "metadata.set", "remove": [")" + std::string(kTextBytesMax + 1, 'x') + R"("]})",
+       Errc::kInvalidArgument, "remove"},
       {R"({"op": "revoke", "lease_id": -1})", Errc::kInvalidArgument, "lease_id"},
       {R"({"op": "revoke", "lease_id": "7"})", Errc::kInvalidArgument, "lease_id"},
       {R"({"op": "revoke", "lease_id": 18446744073709551615})", Errc::kInvalidArgument, "lease_id"},

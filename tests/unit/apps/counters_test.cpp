@@ -38,6 +38,7 @@ TEST(Counters, have_a_key_each_in_json) {
   // One eight-byte field for each key, so that a counter that is added later cannot be forgotten.
   EXPECT_EQ(counters_json(ConsumerCounters{}).size(), sizeof(ConsumerCounters) / 8);
   EXPECT_EQ(counters_json(ProducerCounters{}).size(), sizeof(ProducerCounters) / 8);
+  EXPECT_EQ(counters_json(BufferQueueCounters{}).size(), sizeof(BufferQueueCounters) / 8);
   EXPECT_EQ(counters_json(ConsumerCounters{.drops_gap = 5})["drops_gap"], 5);
 }
 

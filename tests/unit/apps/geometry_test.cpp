@@ -24,6 +24,14 @@ TEST(Geometry, takes_the_slots_that_were_asked_for) {
   EXPECT_EQ(sut->options.nslots, 8U);
 }
 
+TEST(Geometry, has_no_fewer_slots_than_are_needed) {
+  const auto sut = choose_geometry({.frame_bytes = 5000, .rate_hz = 10, .slots_min = 64});
+  ASSERT_TRUE(sut);
+  EXPECT_EQ(sut->options.nslots, 64U);
+  EXPECT_EQ(choose_geometry({.frame_bytes = 5000, .slots = 8, .slots_min = 64})->options.nslots,
+            8U);
+}
+
 TEST(Geometry, has_room_for_a_whole_stream_that_is_small) {
   const auto small = choose_geometry({.frame_bytes = 5000, .rate_hz = 10, .frames = 300});
   ASSERT_TRUE(small);

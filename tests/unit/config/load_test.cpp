@@ -466,5 +466,29 @@ TEST(BuiltInConfiguration, needs_no_file_and_leaves_room_for_aeron_in_64_mib) {
   EXPECT_EQ(to_text(loaded->origin_of("driver.announce_stream_id")), "built-in:2:22");
 }
 
+TEST(SupervisorAlone, needs_no_profiles_and_no_table_and_is_checked_all_the_same) {
+  const auto load_alone = [](const std::string& text, Environment environment = {}) {
+    const File file{.name = "supervisor.toml", .text = text};
+    return load({.file = &file,
+                 .environment = std::move(environment),
+                 .user = "alice",
+                 .supervisor_alone = true});
+  };
+  const auto empty =
+      load_alone("[driver]\ncontrol_stream_id = 1500\n", {{"SUPERVISOR_FORCE_MODE", "2"}});
+  ASSERT_TRUE(empty);
+  EXPECT_THAT(texts_of(empty->warnings), IsEmpty());
+  ASSERT_TRUE(empty->settings.supervisor);
+  EXPECT_EQ(empty->settings.supervisor->control.stream_id, 1500U);
+  EXPECT_EQ(empty->settings.supervisor->force_mode, 2U);
+  EXPECT_TRUE(load_alone(std::string(kTables)));
+  EXPECT_FALSE(load_alone("[supervisor]\nforce_mode = 3\n"));
+  EXPECT_FALSE(load_alone("[profiles.small]\nheader_nslots = 3\n"));
+  EXPECT_FALSE(load_text("[supervisor]\n")) << "a driver needs both";
+  const auto built_in = load({.user = "alice", .supervisor_alone = true});
+  ASSERT_TRUE(built_in);
+  EXPECT_TRUE(built_in->settings.supervisor);
+}
+
 }  // namespace
 }  // namespace tensorpool::config::test

@@ -123,7 +123,14 @@ TEST_F(Machine, a_refused_region_with_a_fallback_leads_to_fallback_until_another
   announce(7);
   EXPECT_EQ(kinds(), (std::vector{Kind::kMap, Kind::kReport, Kind::kFallback}));
   EXPECT_EQ(sut_.state(), MappingState::kFallback);
+  ASSERT_TRUE(sut_.fallback().has_value());
+  EXPECT_EQ(sut_.fallback()->cause, FallbackCause::kRefused);
+  EXPECT_EQ(sut_.fallback()->error.code, Errc::kRegionTooSmall);
+  EXPECT_EQ(sut_.fallback()->uri, "aeron:udp?endpoint=127.0.0.1:1");
+  EXPECT_EQ(sut_.fallback()->stream_id, kStream);
   done_.clear();
+  announce(7);
+  sut_.on_config(true, "aeron:udp?endpoint=127.0.0.1:1");  // as a supervisor says every second
   announce(7);
   EXPECT_TRUE(done_.empty());
   map_answer_ = seen();
@@ -167,13 +174,16 @@ TEST_F(Machine, a_config_without_shared_memory_leads_to_fallback_and_back) {
   carry_out();
   EXPECT_EQ(kinds(), (std::vector{Kind::kUnmap, Kind::kFallback}));
   EXPECT_EQ(done_[0].reason, UnmapReason::kConfigured);
-  EXPECT_EQ(sut_.fallback_uri(), "bridge://far");
+  ASSERT_TRUE(sut_.fallback().has_value());
+  EXPECT_EQ(sut_.fallback()->cause, FallbackCause::kTold);
+  EXPECT_EQ(sut_.fallback()->uri, "bridge://far");
   done_.clear();
   sut_.on_config(false, "bridge://far");
   announce(8);
   EXPECT_TRUE(done_.empty()) << "by config: announces are ignored";
   sut_.on_config(true, "");
   EXPECT_EQ(sut_.state(), MappingState::kUnmapped);
+  EXPECT_FALSE(sut_.fallback().has_value());
   announce(8);
   EXPECT_EQ(sut_.epoch(), 8U);
 }
@@ -185,6 +195,12 @@ TEST_F(Machine, an_unknown_fallback_scheme_counts_as_absent) {
   ASSERT_EQ(kinds(), (std::vector{Kind::kReport, Kind::kFallback}));
   EXPECT_EQ(done_[0].error.code, Errc::kFallbackUnsupported);
   EXPECT_EQ(sut_.fallback_uri(), "");
+  ASSERT_TRUE(sut_.fallback().has_value());
+  EXPECT_EQ(sut_.fallback()->kind, FallbackKind::kNone);
+  done_.clear();
+  sut_.on_config(false, "http://far");
+  carry_out();
+  EXPECT_TRUE(done_.empty()) << "the same again";
 }
 
 TEST_F(Machine, a_matching_announce_of_the_mapped_epoch_changes_nothing) {
@@ -343,6 +359,21 @@ TEST_F(WithoutSharedMemory, starts_in_fallback_and_ignores_announces) {
   announce(7);
   EXPECT_EQ(sut_.state(), MappingState::kFallback);
   EXPECT_TRUE(done_.empty());
+  EXPECT_EQ(sut_.fallback()->cause, FallbackCause::kAsked);
+}
+
+TEST_F(WithoutSharedMemory, tells_what_is_offered_or_that_nothing_is_once_somebody_has_said_it) {
+  TP_REQ("W248", "W332");
+  sut_.on_config(false, "");
+  carry_out();
+  EXPECT_EQ(kinds(), std::vector{Kind::kFallback});
+  sut_.on_config(false, "");
+  carry_out();
+  EXPECT_EQ(kinds(), std::vector{Kind::kFallback});
+  sut_.on_config(false, "bridge://far");
+  carry_out();
+  EXPECT_EQ(kinds(), (std::vector{Kind::kFallback, Kind::kFallback}));
+  EXPECT_EQ(sut_.fallback()->uri, "bridge://far");
 }
 
 class RemapsSameEpoch : public Machine {

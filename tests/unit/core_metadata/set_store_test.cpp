@@ -27,6 +27,10 @@ class SetStoreTest : public ::testing::Test {
   Verdict announce(std::uint64_t epoch, Nanos now = kStart, std::uint32_t stream = kStream) {
     return sut_.on_announce({.stream_id = stream, .epoch = epoch}, now);
   }
+  Verdict announce_version(std::uint64_t epoch, std::uint32_t version) {
+    return sut_.on_announce({.stream_id = kStream, .epoch = epoch, .meta_version = version},
+                            kStart);
+  }
   Verdict set(std::uint32_t version, const std::vector<layout::MetaAttribute>& entries,
               std::uint32_t stream = kStream) {
     layout::DataSourceMeta message;
@@ -63,6 +67,31 @@ TEST_F(SetStoreTest, ignores_a_lower_version) {
   set(3, {entry("k", "new")});
   EXPECT_EQ(set(2, {entry("k", "old")}), Verdict::kIgnored);
   EXPECT_EQ(value(), "new");
+}
+
+// A set names no epoch, so that the last one of a producer that has ended may come after the first
+// announce of the next.
+TEST_F(SetStoreTest, gives_up_a_set_that_the_announces_of_its_epoch_do_not_know) {
+  TP_REQ("W376", "W377");
+  announce_version(7, 1);
+  set(5, {entry("k", "of epoch 6")});
+  EXPECT_EQ(announce_version(7, 1), Verdict::kHeard);
+  EXPECT_EQ(set(1, {entry("k", "of epoch 7")}), Verdict::kIgnored);
+  EXPECT_EQ(announce_version(7, 1), Verdict::kCleared);
+  EXPECT_EQ(set(1, {entry("k", "of epoch 7")}), Verdict::kStored);
+  EXPECT_EQ(value(), "of epoch 7");
+}
+
+TEST_F(SetStoreTest, is_not_confused_by_one_late_announce_or_by_those_that_name_no_version) {
+  announce_version(7, 1);
+  set(2, {entry("k", "v")});
+  EXPECT_EQ(announce_version(7, 1), Verdict::kHeard);
+  EXPECT_EQ(announce_version(7, 2), Verdict::kHeard);
+  EXPECT_EQ(announce_version(7, 1), Verdict::kHeard);
+  for (int again = 0; again < 3; ++again) {
+    EXPECT_EQ(announce_version(7, 0), Verdict::kHeard);
+  }
+  EXPECT_EQ(value(), "v");
 }
 
 TEST_F(SetStoreTest, a_set_that_is_repeated_is_no_news) {

@@ -51,15 +51,42 @@ TEST_F(PrefixTest, of_a_slot_in_progress_nothing_is_readable_unless_it_was_agree
   TP_REQ("W363", "W369");
   const auto open = claim();
   ASSERT_EQ(writer_.store_header_early(open, rows(), 1000, 7), CommitStatus::kCommitted);
-  EXPECT_EQ(usual_.look(0).standing, SlotStanding::kInProgress);
-  EXPECT_FALSE(usual_.look(0).readable);
-  const Prefix sut = agreed_.look(0);
+  EXPECT_EQ(usual_.look(0, 1).standing, SlotStanding::kInProgress);
+  EXPECT_FALSE(usual_.look(0, 1).readable);
+  const Prefix sut = agreed_.look(0, 1);
   EXPECT_EQ(sut.standing, SlotStanding::kInProgress);
   ASSERT_TRUE(sut.readable);
   EXPECT_EQ(sut.values_len_bytes, 1000U);
   EXPECT_EQ(sut.payload, open.payload.data());
   EXPECT_EQ(sut.tensor->info.dims[0], 10);
   EXPECT_EQ(readable_bytes(*sut.tensor, 250), 200U);
+}
+
+TEST_F(PrefixTest, of_a_slot_in_which_nothing_is_filled_not_even_the_header_is_looked_at) {
+  TP_REQ("W369");
+  const auto open = claim();
+  EXPECT_EQ(agreed_.look(0, 0).standing, SlotStanding::kInProgress);  // nothing was ever stored
+  EXPECT_FALSE(agreed_.look(0, 0).readable);
+  EXPECT_FALSE(writer_.has_early_header(open));
+  ASSERT_EQ(writer_.store_header_early(open, rows(), 1000, 7), CommitStatus::kCommitted);
+  EXPECT_TRUE(writer_.has_early_header(open));
+  EXPECT_FALSE(agreed_.look(0, 0).readable);
+  EXPECT_TRUE(agreed_.look(0, 1).readable);
+  ASSERT_EQ(writer_.commit(open, rows(), 1000, 7), CommitStatus::kCommitted);
+  EXPECT_TRUE(agreed_.look(0, 0).readable);
+  EXPECT_FALSE(writer_.has_early_header(open));
+}
+
+TEST_F(PrefixTest, what_is_going_to_be_committed_can_be_checked_before) {
+  TP_REQ("W185");
+  const auto open = claim();
+  EXPECT_EQ(writer_.check(open, rows(), 1000, 7), CommitStatus::kCommitted);
+  EXPECT_EQ(writer_.check(open, rows(), 5000, 7), CommitStatus::kInvalidParams);
+  TensorInfo wrong = rows();
+  wrong.progress_stride_bytes = 99;
+  EXPECT_EQ(writer_.check(open, wrong, 1000, 7), CommitStatus::kInvalidParams);
+  writer_.abort(open);
+  EXPECT_EQ(writer_.check(open, rows(), 1000, 7), CommitStatus::kStaleClaim);
 }
 
 TEST_F(PrefixTest, a_prefix_stays_valid_over_the_commit_and_until_the_slot_is_taken_again) {
@@ -112,9 +139,9 @@ TEST_F(PrefixTest, a_header_that_is_refused_is_no_prefix) {
   TP_REQ("W364");
   const auto open = claim();
   ASSERT_EQ(writer_.commit(open, rows(), 1000, 7), CommitStatus::kCommitted);
-  EXPECT_TRUE(usual_.look(0).readable);
+  EXPECT_TRUE(usual_.look(0, 1).readable);
   stream_.poke<std::uint32_t>(0, offsetof(layout::Slot, payload_offset), 64);
-  const Prefix sut = usual_.look(0);
+  const Prefix sut = usual_.look(0, 1);
   EXPECT_FALSE(sut.readable);
   EXPECT_EQ(sut.standing, SlotStanding::kHeaderInvalid);
 }
@@ -124,11 +151,11 @@ TEST_F(PrefixTest, the_header_of_an_older_frame_is_not_taken_for_that_of_the_cla
   for (std::uint32_t k = 0; k < kSlots; ++k) {
     ASSERT_EQ(writer_.commit(claim(), rows(), 1000, 7), CommitStatus::kCommitted);
   }
-  EXPECT_EQ(usual_.look(kSlots).standing, SlotStanding::kEarlier);
+  EXPECT_EQ(usual_.look(kSlots, 1).standing, SlotStanding::kEarlier);
   const auto open = claim();
-  EXPECT_EQ(usual_.look(kSlots).standing, SlotStanding::kInProgress);
-  EXPECT_FALSE(usual_.look(kSlots).readable);
-  EXPECT_EQ(usual_.look(0).standing, SlotStanding::kLater);
+  EXPECT_EQ(usual_.look(kSlots, 1).standing, SlotStanding::kInProgress);
+  EXPECT_FALSE(usual_.look(kSlots, 1).readable);
+  EXPECT_EQ(usual_.look(0, 1).standing, SlotStanding::kLater);
   static_cast<void>(open);
 }
 

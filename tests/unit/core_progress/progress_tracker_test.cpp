@@ -29,8 +29,9 @@ class ProgressTrackerTest : public ::testing::Test {
             .state = state};
   }
   ProgressTracker::Outcome tell(const FrameProgress& what) {
-    return sut_.on_message(what, [&](std::uint64_t seq) {
+    return sut_.on_message(what, [&](std::uint64_t seq, std::uint64_t filled) {
       EXPECT_EQ(seq, what.seq);
+      EXPECT_EQ(filled, what.payload_bytes_filled);
       ++looks_;
       return slot_;
     });
@@ -57,8 +58,8 @@ TEST_F(ProgressTrackerTest, who_did_not_ask_ignores_it) {
   TP_REQ("W356");
   ProgressTracker deaf({.stream_id = kStream});
   deaf.attach(kEpoch, 8, 4096);
-  const auto outcome =
-      deaf.on_message(message(1, State::kProgress, 5), [](std::uint64_t) { return Prefix{}; });
+  const auto outcome = deaf.on_message(message(1, State::kProgress, 5),
+                                       [](std::uint64_t, std::uint64_t) { return Prefix{}; });
   EXPECT_EQ(outcome.verdict, Verdict::kIgnored);
 }
 

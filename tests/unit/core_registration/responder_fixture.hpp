@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/registration/responder.hpp"
+#include "support/consumer_messages.hpp"
 
 namespace tensorpool::core::registration::testing {
 
@@ -20,51 +21,14 @@ using layout::ConsumerHello;
 using layout::Mode;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using test::asking;
+using test::hello_of;
+using test::kIpc;
+using test::kStream;
+using test::Sent;
+using test::transport_of;
 
-constexpr std::uint32_t kStream = 10'000;
 constexpr Nanos kStart = seconds(1000);
-constexpr const char* kIpc = "aeron:ipc?term-length=64k";
-
-/// Channels as the tests have them: ipc may be used, udp may not, the rest is no channel.
-[[nodiscard]] inline Result<std::string> transport_of(std::string_view channel) {
-  return channel.starts_with("aeron:ipc") ? Result<std::string>("aeron:ipc")
-                                          : fail(Errc::kInvalidArgument, channel);
-}
-
-/// A config with texts of its own.
-struct Sent {
-  ConsumerConfig config;
-  std::string fallback, descriptor_channel, control_channel;
-
-  explicit Sent(const ConsumerConfig& from)
-      : config(from),
-        fallback(from.payload_fallback_uri),
-        descriptor_channel(from.descriptor_channel),
-        control_channel(from.control_channel) {
-    config.payload_fallback_uri = {};
-    config.descriptor_channel = {};
-    config.control_channel = {};
-  }
-  friend bool operator==(const Sent&, const Sent&) = default;
-};
-
-[[nodiscard]] inline ConsumerHello hello_of(std::uint32_t consumer) {
-  ConsumerHello hello;
-  hello.stream_id = kStream;
-  hello.consumer_id = consumer;
-  hello.supports_shm = true;
-  hello.expected_layout_version = layout::kLayoutVersion;
-  return hello;
-}
-[[nodiscard]] inline ConsumerHello asking(std::uint32_t consumer, std::uint32_t descriptors,
-                                          std::uint32_t control = 0) {
-  ConsumerHello hello = hello_of(consumer);
-  hello.descriptor_stream_id = descriptors;
-  hello.descriptor_channel = descriptors != 0 ? kIpc : "";
-  hello.control_stream_id = control;
-  hello.control_channel = control != 0 ? kIpc : "";
-  return hello;
-}
 
 class World {
  public:

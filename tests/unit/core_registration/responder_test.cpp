@@ -177,7 +177,15 @@ TEST(Responder, closes_what_is_given_up_at_once_and_says_so) {
   ASSERT_EQ(last.size(), 1U);
   EXPECT_TRUE(assigns_nothing(last[0]));
   EXPECT_TRUE(world.open.empty());
-  EXPECT_TRUE(world.answers_to(hello_of(7)).empty());
+  EXPECT_EQ(world.answers_to(hello_of(7)), last);  // the last answer may have been lost
+}
+
+TEST(Responder, that_opens_nothing_itself_answers_every_hello) {
+  TP_REQ("W299");  // consumers may still follow what its former life has told them
+  World world({.adds_publications = false, .capacity = 1});
+  EXPECT_EQ(world.answers_to(hello_of(7)).size(), 1U);
+  EXPECT_EQ(world.answers_to(hello_of(7)).size(), 1U);
+  EXPECT_EQ(world.answers_to(hello_of(8)).size(), 1U);  // for whom there is no room
 }
 
 TEST(Responder, drops_an_addition_that_nobody_wants_any_more) {
@@ -413,12 +421,140 @@ TEST(Responder, that_is_none_follows_the_configs_of_the_one_that_is) {
   EXPECT_TRUE(world.sent.empty());
 }
 
-TEST(Responder, that_is_one_ignores_the_configs_of_others) {
+/// Says that `consumer` has the descriptor stream `id`.
+ConsumerConfig directing(std::uint32_t consumer, std::uint32_t id) {
+  ConsumerConfig config;
+  config.stream_id = kStream;
+  config.consumer_id = consumer;
+  config.descriptor_channel = kIpc;
+  config.descriptor_stream_id = id;
+  return config;
+}
+
+// The consumer listens where it was told to listen, whether we could open that or not.
+TEST(Responder, that_follows_tries_again_when_it_is_told_again) {
+  TP_REQ("W317");
+  World world({.responds = false});
+  world.refuses_to_add = true;
+  world.sut.on_config(directing(7, 31'000), world.now);
+  world.carry_out();
+  EXPECT_TRUE(world.open.empty());
+  world.refuses_to_add = false;
+  world.sut.on_config(directing(7, 31'000), world.now);
+  world.carry_out();
+  EXPECT_EQ(world.open.at({7, kDescriptor}), 31'000U);
+}
+
+// A responder that has begun anew does not know what it had handed out before.
+TEST(Responder, that_follows_takes_a_stream_from_one_consumer_for_another) {
+  TP_REQ("W317", "W306");
+  World world({.responds = false});
+  const auto follow = [&world](std::uint32_t consumer, std::uint32_t id) {
+    world.sut.on_config(directing(consumer, id), world.now);
+    world.carry_out();
+  };
+  follow(7, 31'000);
+  follow(8, 31'001);
+  follow(8, 31'000);
+  EXPECT_EQ(world.open.at({8, kDescriptor}), 31'000U);
+  EXPECT_FALSE(world.has_open(7, kDescriptor));
+  follow(7, 31'001);
+  EXPECT_EQ(world.open.at({7, kDescriptor}), 31'001U);
+  EXPECT_EQ(world.open.at({8, kDescriptor}), 31'000U);
+}
+
+TEST(Responder, that_hears_another_one_steps_back_and_follows) {
+  TP_REQ("W293", "W294", "W317");
   World world;
   world.hear(asking(7, 31'000));
-  world.sut.on_config({.stream_id = kStream, .consumer_id = 7}, world.now);
+  world.adds_at_once = false;
+  world.hear(asking(8, 31'001));  // an answer is owed
+  world.sent.clear();
+  const auto other_says = [&](std::uint32_t consumer, std::uint32_t descriptors) {
+    world.sut.on_config({.stream_id = kStream,
+                         .consumer_id = consumer,
+                         .mode = Mode::kRateLimited,
+                         .descriptor_stream_id = descriptors,
+                         .descriptor_channel = descriptors != 0 ? kIpc : ""},
+                        world.now);
+    world.carry_out();
+  };
+  other_says(7, 0);
+  EXPECT_FALSE(world.sut.responds());
+  EXPECT_FALSE(world.has_open(7, kDescriptor));
+  world.added(8, kDescriptor);
+  EXPECT_TRUE(world.sent.empty()) << "the other one answers";
+  other_says(8, 31'040);
+  world.added(8, kDescriptor);
+  EXPECT_EQ(world.open.at({8, kDescriptor}), 31'040U);
+  for (int k = 0; k < 30; ++k) {
+    world.pass(seconds(1));
+    EXPECT_TRUE(world.answers_to(asking(7, 31'000)).empty());
+    EXPECT_TRUE(world.answers_to(asking(8, 31'001)).empty());
+    other_says(8, 31'040);
+  }
+  EXPECT_EQ(world.sut.counters().stepped_back, 1U);
+}
+
+TEST(Responder, that_steps_back_opens_what_it_had_refused) {
+  TP_REQ("W317");
+  World world;
+  world.refuses_to_add = true;
+  world.hear(asking(7, 31'000));
+  world.refuses_to_add = false;
+  world.sut.on_config(directing(7, 31'000), world.now);
   world.carry_out();
-  EXPECT_TRUE(world.has_open(7, kDescriptor));
+  EXPECT_EQ(world.open.at({7, kDescriptor}), 31'000U);
+}
+
+TEST(Responder, that_has_stepped_back_answers_again_when_the_other_one_is_gone) {
+  TP_REQ("W293", "W315");
+  World world;
+  const auto mode_of = [&](std::uint32_t consumer) {
+    return world.sut.find({.stream_id = kStream, .consumer_id = consumer})->mode;
+  };
+  for (const std::uint32_t told : {7U, 8U}) {
+    world.sut.on_config({.stream_id = kStream, .consumer_id = told, .mode = Mode::kRateLimited},
+                        world.now);
+    world.carry_out();
+  }
+  world.hear(hello_of(9));  // was told nothing and asks for nothing: no answer is missed
+  world.pass(seconds(3));
+  for (int k = 0; k < 5; ++k) {
+    EXPECT_TRUE(world.answers_to(hello_of(8)).empty());
+    EXPECT_TRUE(world.answers_to(asking(7, 31'000)).empty());
+    EXPECT_EQ(mode_of(7), Mode::kRateLimited);
+    world.pass(seconds(1));
+  }
+  const auto answer = world.answers_to(asking(7, 31'000));
+  EXPECT_TRUE(world.sut.responds());
+  ASSERT_EQ(answer.size(), 1U);
+  EXPECT_EQ(answer[0].config.descriptor_stream_id, 31'000U);
+  EXPECT_EQ(answer[0].config.mode, Mode::kStream);
+  world.sent.clear();
+  world.pass(Nanos{0});
+  ASSERT_EQ(world.sent.size(), 1U);  // what the other one has told ends
+  EXPECT_EQ(world.sent[0].config.consumer_id, 8U);
+  EXPECT_EQ(world.sent[0].config.mode, Mode::kStream);
+  EXPECT_EQ(mode_of(7), Mode::kStream);
+  EXPECT_TRUE(world.answers_to(hello_of(9)).empty());
+}
+
+TEST(Responder, grants_by_rule_where_it_has_one) {
+  TP_REQ("D298", "D299", "W306");
+  World world({.adds_publications = false,
+               .grants = {{{.allowed = true, .channel = "aeron:ipc", .base = 31'000, .count = 2},
+                           {.allowed = false}}}});
+  EXPECT_EQ(world.answers_to(hello_of(9)).size(), 1U);  // asks for nothing
+  const auto answer = world.answers_to(asking(7, 5, 5));
+  ASSERT_EQ(answer.size(), 1U);
+  EXPECT_EQ(answer[0].config.descriptor_stream_id, 31'001U);
+  EXPECT_EQ(answer[0].descriptor_channel, "aeron:ipc");
+  EXPECT_EQ(answer[0].config.control_stream_id, 0U);
+  EXPECT_TRUE(world.asked.empty());                                    // others open it
+  EXPECT_TRUE(assigns_nothing(world.answers_to(asking(9, 5)).at(0)));  // 9 is odd as well
+  EXPECT_EQ(world.sut.counters().declined_off, 1U);
+  EXPECT_EQ(world.sut.counters().declined_taken, 1U);
 }
 
 TEST(Responder, sends_a_config_again_that_could_not_be_sent) {
@@ -436,6 +572,8 @@ TEST(Responder, refuses_options_that_make_no_sense) {
   EXPECT_FALSE(Responder::create({}));
   EXPECT_FALSE(Responder::create({.transport_of = transport_of, .capacity = 0}));
   EXPECT_FALSE(Responder::create({.transport_of = transport_of, .stale_timeout = Nanos{0}}));
+  EXPECT_FALSE(Responder::create(
+      {.transport_of = transport_of, .grants = {{{.base = 31'000, .count = 0}, {}}}}));
 }
 
 }  // namespace

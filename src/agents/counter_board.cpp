@@ -1,8 +1,8 @@
-#include "driver/counter_board.hpp"
+#include "agents/counter_board.hpp"
 
-namespace tensorpool::inline v0::driver {
+namespace tensorpool::inline v0::agents {
 
-void CounterBoard::do_work(const core::driver::Counters& counters, Nanos) {
+void CounterBoard::do_work(std::span<const std::uint64_t> values) {
   if (!client_.is_up()) {
     return;
   }
@@ -21,23 +21,21 @@ void CounterBoard::do_work(const core::driver::Counters& counters, Nanos) {
       shown.counter = answer ? std::move(*answer) : nullptr;
     }
     if (shown.counter != nullptr) {
-      shown.counter->set(
-          static_cast<std::int64_t>(counters.*core::driver::kCounterFields[k].value));
+      shown.counter->set(static_cast<std::int64_t>(values[k]));
     }
   }
 }
 
 void CounterBoard::add_all() {
   for (std::size_t k = 0; k < shown_.size(); ++k) {
-    const std::string label =
-        std::string(core::driver::kCounterFields[k].name) + ": instance=" + instance_id_;
+    const std::string label = std::string(options_.names[k]) + ": instance=" + options_.instance_id;
     shown_[k] = {};
     Result<bus::Pending<bus::Counter>> pending = client_.begin_add_counter(
-        core::driver::kCounterTypeIdBase + static_cast<std::int32_t>(k) + 1, instance_id_, label);
+        options_.type_id_base + static_cast<std::int32_t>(k) + 1, options_.instance_id, label);
     if (pending) {
       shown_[k].pending.emplace(std::move(*pending));
     }
   }
 }
 
-}  // namespace tensorpool::inline v0::driver
+}  // namespace tensorpool::inline v0::agents
