@@ -16,6 +16,7 @@
 
 #include "driver/world.hpp"
 #include "report.hpp"
+#include "service/world.hpp"
 #include "source_hash.hpp"
 #include "standalone/world.hpp"
 #include "supervise.hpp"
@@ -52,6 +53,13 @@ const std::vector<Kind> kWorlds = {
      .make = [](std::uint64_t seed, std::string_view bug) -> std::unique_ptr<World> {
        return std::make_unique<driver::World>(
            driver::Scenario::draw(seed), bug_named<driver::PlantedBug>(driver::kPlantedBugs, bug));
+     }},
+    {.name = "service",
+     .bugs = names_of(service::kPlantedBugs),
+     .make = [](std::uint64_t seed, std::string_view bug) -> std::unique_ptr<World> {
+       return std::make_unique<service::World>(
+           service::Scenario::draw(seed),
+           bug_named<service::PlantedBug>(service::kPlantedBugs, bug));
      }},
 };
 
@@ -128,9 +136,9 @@ int Program::main(int argc, char** argv) {
   name_ = argv[0];
   CLI::App app("Deterministic simulator of tensorpool: one seed decides everything.", "tp-sim");
   std::string seed_text;
-  std::string world_name = "both";
-  app.add_option("--world", world_name, "standalone, driver, or both, one after the other")
-      ->check(CLI::IsMember({"standalone", "driver", "both"}));
+  std::string world_name = "all";
+  app.add_option("--world", world_name, "standalone, driver, service, or all, one after the other")
+      ->check(CLI::IsMember({"standalone", "driver", "service", "all"}));
   app.add_option("--seed", seed_text, "first seed (default: hash of the sources xor the day)");
   app.add_option("--seeds", seeds_, "number of seeds for each world, counted up from the first");
   app.add_option("--seconds", limit_s_, "at least this long, with more seeds");
@@ -173,7 +181,7 @@ int Program::main(int argc, char** argv) {
 
 void Program::choose_worlds(const std::string& name) {
   for (const Kind& kind : kWorlds) {
-    const bool wanted = name == "both" || name == kind.name;
+    const bool wanted = name == "all" || name == kind.name;
     const bool has_bug =
         std::find(kind.bugs.begin(), kind.bugs.end(), bug_name_) != kind.bugs.end();
     if (wanted && (bug_name_.empty() || has_bug)) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "driver/world.hpp"
+#include "service/world.hpp"
 #include "standalone/world.hpp"
 
 namespace tensorpool::sim {
@@ -97,6 +98,36 @@ TEST_P(PlantedBugsWithDriver, are_found_within_32_seeds_wherever_one_begins) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PlantedBugsWithDriver, testing::ValuesIn(kWithDriver),
+                         [](const auto& tested) { return std::string(tested.param.name); });
+
+using ServiceCase = Case<service::PlantedBug>;
+constexpr ServiceCase kInService[] = {
+    {service::PlantedBug::kConfigBeforeOpen, "config_before_its_publication", Failure::kSafety,
+     "not open"},
+    {service::PlantedBug::kKeepsPublication, "a_publication_that_stays", Failure::kSafety,
+     "silent consumer"},
+    {service::PlantedBug::kForgetsRate, "a_rate_that_stays", Failure::kSafety,
+     "faster than its rate"},
+    {service::PlantedBug::kNoGate, "no_gate", Failure::kSafety, "faster than it wanted"},
+    {service::PlantedBug::kOldSet, "an_older_set", Failure::kLiveness, "metadata in force"},
+    {service::PlantedBug::kSkipsChecksum, "a_blob_without_its_checksum", Failure::kSafety,
+     "a blob is delivered"},
+    {service::PlantedBug::kProgressForNobody, "progress_for_nobody", Failure::kSafety,
+     "nobody wants it"},
+    {service::PlantedBug::kProgressUnchecked, "progress_that_is_believed", Failure::kSafety,
+     "a prefix"},
+};
+
+class PlantedBugsInService : public testing::TestWithParam<ServiceCase> {};
+
+TEST_P(PlantedBugsInService, are_found_within_32_seeds_wherever_one_begins) {
+  for (const std::uint64_t first : kFirstSeeds) {
+    EXPECT_TRUE((is_found<service::World, service::Scenario>(GetParam(), first)))
+        << "seeds from " << first;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PlantedBugsInService, testing::ValuesIn(kInService),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace

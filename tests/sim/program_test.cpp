@@ -72,7 +72,7 @@ TEST(Program, demands_that_every_marked_path_is_reached) {
 TEST(Program, runs_the_same_seeds_in_several_processes) {
   const Output sut = run(TP_SIM " --seed 1 --seeds 12 --jobs 3");
   EXPECT_EQ(sut.exit_code, 0);
-  EXPECT_EQ(sut.replay.find("24 seeds in "), 0U) << "12 in each world: " << sut.replay;
+  EXPECT_EQ(sut.replay.find("36 seeds in "), 0U) << "12 in each world: " << sut.replay;
 }
 
 TEST(Program, runs_one_world_alone) {

@@ -1,9 +1,10 @@
-// Properties of every run, in both worlds.
+// Properties of every run, in all worlds.
 #include <gtest/gtest.h>
 
 #include <sstream>
 
 #include "driver/world.hpp"
+#include "service/world.hpp"
 #include "standalone/world.hpp"
 
 namespace tensorpool::sim {
@@ -32,10 +33,18 @@ std::string outcome_with_driver(std::uint64_t seed,
   return outcome_of(world);
 }
 
+std::string outcome_in_service(std::uint64_t seed) {
+  service::World world(service::Scenario::draw(seed), service::PlantedBug::kNone);
+  return outcome_of(world);
+}
+
 TEST(Seed, decides_a_whole_run) {
   for (std::uint64_t seed = 0; seed < 4; ++seed) {
     EXPECT_EQ(outcome_of(seed), outcome_of(seed));
     EXPECT_EQ(outcome_with_driver(seed), outcome_with_driver(seed));
+  }
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
+    EXPECT_EQ(outcome_in_service(seed), outcome_in_service(seed));
   }
   EXPECT_NE(outcome_of(1), outcome_of(2));
   EXPECT_NE(outcome_with_driver(1), outcome_with_driver(2));
