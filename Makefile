@@ -69,6 +69,15 @@ soak: setup-test ## the ring lapped between two processes, OVERLAPPED=1000000000
 	@tools/build-preset release ring_processes_test
 	@TENSORPOOL_SOAK=$(OVERLAPPED) build/release/tests/stress/ring_processes_test
 
+.PHONY: soak-readers
+soak-readers: build ## a stream with eight readers of different kinds, 10^8 frames: nothing grows; some minutes
+	@tools/soak $(if $(FRAMES),--frames $(FRAMES))
+
+.PHONY: fuzz
+fuzz: setup-test ## every fuzz target for MINUTES=10, as many at a time as there are processors; hours
+	@tools/build-preset asan fuzzers
+	@tools/fuzz $(if $(MINUTES),--minutes $(MINUTES))
+
 .PHONY: chaos
 chaos: setup-test ## processes killed at every point that has one, or stopped, while others go on; many minutes
 	@tools/run-tests chaos
