@@ -31,6 +31,7 @@ struct Case {
   int producer_cpu = 0;
   int consumer_cpu = 1;
   std::uint32_t nslots = 0;  ///< 0: by payload
+  bool driver = false;       ///< producer and consumers hold leases of a driver; ours only
 };
 
 struct Outcome {

@@ -1,5 +1,9 @@
+#include <algorithm>
 #include <bit>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
+#include <string>
 
 #include "apps/bench/harness.hpp"
 #include "apps/bench/source.hpp"
@@ -12,11 +16,34 @@ namespace {
 constexpr const char* kDescriptorChannel = "aeron:ipc?term-length=64m";
 constexpr std::uint32_t kStreamId = 10000;
 
-[[nodiscard]] ClientOptions client_options(const std::string& scratch,
-                                           MediaDriverPolicy media_driver) {
-  return {.aeron_dir = scratch + "/aeron",
-          .media_driver = media_driver,
-          .allowed_base_dirs = {scratch}};
+[[nodiscard]] std::uint32_t stride_of(const Case& wanted) {
+  return static_cast<std::uint32_t>(std::bit_ceil(std::max<std::size_t>(64, wanted.payload)));
+}
+
+/// Of a driver that has the one stream.
+[[nodiscard]] std::string configuration(const Case& wanted, const std::string& scratch) {
+  return "[driver]\ninstance_id = \"bench\"\nannounce_stream_id = 1001\n[shm]\nbase_dir = \"" +
+         scratch + "\"\n[profiles.bench]\nheader_nslots = " + std::to_string(wanted.nslots) +
+         "\npayload_pools = [ { pool_id = 1, stride_bytes = " + std::to_string(stride_of(wanted)) +
+         " } ]\n[streams.bench]\nstream_id = " + std::to_string(kStreamId) +
+         "\nprofile = \"bench\"\n";
+}
+
+enum class Side : std::uint8_t { kProducer, kConsumer };
+
+/// The producer's process brings media driver and driver along.
+[[nodiscard]] ClientOptions client_options(const Case& wanted, const std::string& scratch,
+                                           Side side) {
+  ClientOptions options{.aeron_dir = scratch + "/aeron", .allowed_base_dirs = {scratch}};
+  options.media_driver =
+      side == Side::kProducer ? MediaDriverPolicy::kAuto : MediaDriverPolicy::kExternal;
+  if (wanted.driver && side == Side::kProducer) {
+    options.mode = DeploymentMode::kEmbedded;
+    options.driver = {.config = configuration(wanted, scratch), .admin_socket = false};
+  } else if (wanted.driver) {
+    options.mode = DeploymentMode::kDriver;
+  }
+  return options;
 }
 
 class FrameProducer {
@@ -24,21 +51,21 @@ class FrameProducer {
   [[nodiscard]] static Result<std::unique_ptr<FrameProducer>> create(const Case& wanted,
                                                                      const std::string& scratch,
                                                                      bool direct) {
-    Result<Client> client = Client::create(client_options(scratch, MediaDriverPolicy::kAuto));
+    Result<Client> client = Client::create(client_options(wanted, scratch, Side::kProducer));
     if (!client) {
       return fail(client.error());
     }
-    const std::size_t stride = std::max<std::size_t>(64, wanted.payload);
-    StreamOptions stream{
-        .stream_id = kStreamId,
-        .nslots = wanted.nslots,
-        .pools = {{.pool_id = 1,
-                   .stride_bytes = static_cast<std::uint32_t>(std::bit_ceil(stride))}},
-        .shm_base_dir = scratch,
-        .descriptor_channel = kDescriptorChannel};
+    StreamOptions stream{.stream_id = kStreamId,
+                         .nslots = wanted.nslots,
+                         .pools = {{.pool_id = 1, .stride_bytes = stride_of(wanted)}},
+                         .shm_base_dir = scratch,
+                         .descriptor_channel = kDescriptorChannel};
     Result<Producer> producer = client->create_producer(stream);
     if (!producer) {
       return fail(producer.error());
+    }
+    if (const Status attached = producer->wait_attached(std::chrono::seconds(20)); !attached) {
+      return fail(attached.error());
     }
     return std::unique_ptr<FrameProducer>(
         new FrameProducer(wanted, std::move(*client), std::move(*producer), direct));
@@ -80,9 +107,10 @@ class FrameProducer {
 
 class FrameConsumer {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<FrameConsumer>> create(const std::string& scratch,
+  [[nodiscard]] static Result<std::unique_ptr<FrameConsumer>> create(const Case& wanted,
+                                                                     const std::string& scratch,
                                                                      bool direct) {
-    Result<Client> client = Client::create(client_options(scratch, MediaDriverPolicy::kExternal));
+    Result<Client> client = Client::create(client_options(wanted, scratch, Side::kConsumer));
     if (!client) {
       return fail(client.error());
     }
@@ -135,7 +163,7 @@ class FrameConsumer {
   if (!producer) {
     return fail(producer.error());
   }
-  auto consumer = FrameConsumer::create(scratch, direct);
+  auto consumer = FrameConsumer::create(wanted, scratch, direct);
   if (!consumer) {
     return fail(consumer.error());
   }
@@ -150,7 +178,7 @@ Result<Outcome> run_tensorpool(const Case& wanted, const std::string& scratch, b
   }
   return run_case(
       wanted, [&] { return FrameProducer::create(wanted, scratch, direct); },
-      [&](int) { return FrameConsumer::create(scratch, direct); });
+      [&](int) { return FrameConsumer::create(wanted, scratch, direct); });
 }
 
 }  // namespace tensorpool::inline v0::apps::bench

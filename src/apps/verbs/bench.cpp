@@ -56,6 +56,7 @@ struct Options {
       outcome.lost ? nlohmann::ordered_json(*outcome.lost) : nlohmann::ordered_json(nullptr);
   line["samples"] = outcome.ns.size();
   line["consumers"] = wanted.consumers;
+  line["driver"] = wanted.driver;
   line["nslots"] = outcome.nslots;
   return line;
 }
@@ -153,7 +154,8 @@ constexpr const char* kRow = "{:<40} {:>9} {:>9} {:>7} {:>13} {}";
   if (!options.json) {
     static_cast<void>(put_line(fmt::format(kRow, "", "ours", "floor", "value", "goal", "")));
   }
-  for (const bench::Promise& promise : bench::standard_promises()) {
+  for (bench::Promise promise : bench::standard_promises()) {
+    promise.ours.front().driver = options.wanted.driver;
     const Result<bench::Verdict> verdict = measure(promise, options);
     if (!verdict) {
       fmt::print(stderr, "tp bench: {}: {}\n", promise.what, describe(verdict.error()));
@@ -183,6 +185,7 @@ constexpr const char* kRow = "{:<40} {:>9} {:>9} {:>7} {:>13} {}";
 
 constexpr const char* kExamples = R"(Examples:
   tp bench                                         the standard comparison, about two minutes
+  tp bench --driver                                the same, ours under a driver
   tp bench --json >results.jsonl                   every measurement as a line
   tp bench --test latency --payload 655360 --rate 10000 --touch 0
   tp bench --test throughput --variant direct --consumers 4
@@ -214,6 +217,8 @@ void add_bench(CLI::App& tp, Action& action) {
   verb->add_option("--consumer-cpu", options->wanted.consumer_cpu, "processor of all consumers");
   verb->add_option("--slots", options->wanted.nslots,
                    "slots of the ring, a power of two; 0: by payload");
+  verb->add_flag("--driver", options->wanted.driver,
+                 "tensorpool under a driver: its producer and consumers hold leases");
   verb->add_option("--repetitions", options->repetitions, "of the standard comparison")
       ->check(CLI::Range(1, 99));
   verb->add_flag("--json", options->json, "lines of JSON");

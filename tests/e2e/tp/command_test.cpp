@@ -291,6 +291,21 @@ TEST_F(TpCommand, measures_a_stream) {
   }
 }
 
+TEST_F(TpCommand, measures_this_machine_with_and_without_a_driver) {
+  for (const bool driver : {false, true}) {
+    Arguments arguments = {"bench", "--test", "latency", "--rate", "200", "--seconds", "0.2"};
+    if (driver) {
+      arguments.push_back("--driver");
+    }
+    const auto bench = start(arguments);
+    EXPECT_EQ(bench->wait(), 0) << bench->err();
+    const nlohmann::json line = last_json(*bench);
+    EXPECT_EQ(line["driver"], driver);
+    EXPECT_EQ(line["lost"], 0);
+    EXPECT_GT(line["samples"], 0);
+  }
+}
+
 TEST_F(TpCommand, describes_a_stream_by_name_path_and_uri) {
   const auto pub = ramp("cam1", {"--slots", "16"});
   const auto named = start({"info", "cam1", "--json"});
