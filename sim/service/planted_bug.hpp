@@ -17,6 +17,7 @@ enum class PlantedBug : std::uint8_t {
   kSkipsChecksum,      ///< blobs are delivered whatever came
   kProgressForNobody,  ///< progress is told although nobody wants it
   kProgressUnchecked,  ///< what progress says is believed
+  kHastySupervisor,    ///< consumers are called silent too early
 };
 
 inline constexpr NamedBug<PlantedBug> kPlantedBugs[] = {
@@ -28,6 +29,7 @@ inline constexpr NamedBug<PlantedBug> kPlantedBugs[] = {
     {"skips-checksum", PlantedBug::kSkipsChecksum},
     {"progress-for-nobody", PlantedBug::kProgressForNobody},
     {"progress-unchecked", PlantedBug::kProgressUnchecked},
+    {"hasty-supervisor", PlantedBug::kHastySupervisor},
 };
 
 }  // namespace tensorpool::inline v0::sim::service

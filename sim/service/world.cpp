@@ -214,8 +214,13 @@ void World::demand_agreement() {
       }
       continue;
     }
-    if (!one.is_settled() || live->descriptor_stream_id != one.descriptor_place().stream_id ||
-        live->control_stream_id != one.control_place().stream_id) {
+    if (is_ignored(k)) {
+      if (scenario().capacity >= consumers_.size() + 4) {
+        fail_liveness(k, "is not known to the supervisor");
+      }
+    } else if (!one.is_settled() ||
+               live->descriptor_stream_id != one.descriptor_place().stream_id ||
+               live->control_stream_id != one.control_place().stream_id) {
       fail_liveness(k, "is served on " + std::to_string(live->descriptor_stream_id) + " and " +
                            std::to_string(live->control_stream_id));
     } else if (live->mode != one.mode_in_force()) {
@@ -226,7 +231,9 @@ void World::demand_agreement() {
     }
     descriptors += live->descriptor_stream_id == 0 ? 0 : 1;
     controls += live->control_stream_id == 0 ? 0 : 1;
-    demand_own_streams(k);
+    if (!is_ignored(k)) {
+      demand_own_streams(k);
+    }
   }
   using core::registration::OwnKind;
   const RegistrySide& registry = producer_->registry();
@@ -236,6 +243,12 @@ void World::demand_agreement() {
   }
 }
 
+/// A supervisor that has no room does not answer (D301): the consumer stays with what it was told
+/// when there was, and nobody mends what has been lost since.
+bool World::is_ignored(std::size_t index) const {
+  return supervisor_ != nullptr && !supervisor_->knows(consumers_[index]->consumer_id());
+}
+
 /// Whoever asked for a stream that is allowed, and that nobody else wants, has one; whoever did not
 /// ask has none.
 void World::demand_own_streams(std::size_t index) {
@@ -243,8 +256,9 @@ void World::demand_own_streams(std::size_t index) {
   const bool wanted = !one.wish().descriptors.is_absent();
   const bool has = !one.descriptor_place().is_absent();
   // The id of a former life may still have been taken when this one asked, and the answer to the
-  // same request stays the same (W297).
-  const bool asked_once = one.life == 1 || scenario().hands_out_ids;
+  // same request stays the same (W297). A supervisor's ids are by number, and may collide (D298).
+  const bool by_number = scenario().supervised && scenario().hands_out_ids;
+  const bool asked_once = !by_number && (one.life == 1 || scenario().hands_out_ids);
   const bool nothing_failed = scenario().private_faults.failing_permille == 0;
   if (has && !wanted) {
     fail_liveness(index, "has a stream of its own that it does not want");
@@ -297,6 +311,9 @@ void World::demand_service() {
   // So many may be on their way at either end of that time.
   constexpr std::uint64_t kOnTheirWay = 20;
   for (std::size_t k = 0; k < consumers_.size() && !verdict().failed(); ++k) {
+    if (is_ignored(k)) {
+      continue;
+    }
     const ConsumerActor& one = consumer(k);
     const std::uint64_t got = one.taken().notices - before[k].notices;
     const std::uint64_t completed = one.taken().completed - before[k].completed;
@@ -343,6 +360,9 @@ void World::demand_end() {
   if (registry.responder().size() != 0 || registry.open_streams(OwnKind::kDescriptor) != 0 ||
       registry.open_streams(OwnKind::kControl) != 0) {
     environment_.broken("consumers are remembered that have gone");
+  }
+  if (supervisor_ != nullptr && supervisor_->known() != 0) {
+    environment_.broken("the supervisor remembers consumers that have gone");
   }
 }
 

@@ -38,6 +38,7 @@ class World final : public sim::World, private Stage::Script {
   void demand_metadata();
   void demand_service();
   void demand_own_streams(std::size_t index);
+  [[nodiscard]] bool is_ignored(std::size_t index) const;
   void demand_end();
   void fail_liveness(std::size_t index, const std::string& what);
 

@@ -116,6 +116,8 @@ constexpr ServiceCase kInService[] = {
      "nobody wants it"},
     {service::PlantedBug::kProgressUnchecked, "progress_that_is_believed", Failure::kSafety,
      "a prefix"},
+    {service::PlantedBug::kHastySupervisor, "a_hasty_supervisor", Failure::kSafety,
+     "calls a consumer silent"},
 };
 
 class PlantedBugsInService : public testing::TestWithParam<ServiceCase> {};
