@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 
@@ -74,6 +75,29 @@ TEST_F(DriverFiles, clients_write_frames_and_activity_and_change_no_file_or_dire
     EXPECT_TRUE(wait_next(consumer));
   }
   EXPECT_EQ(look(shm()), before);
+}
+
+TEST_F(DriverFiles, clients_remove_no_epoch_neither_theirs_nor_an_earlier_one) {
+  TP_REQ("W414");
+  DriverOptions keeping = driver_options();
+  keeping.config.insert(keeping.config.find("[profiles.small]"), "epoch_gc_enabled = false\n");
+  const Driver driver = start_driver(keeping);
+  std::set<std::string> seen;
+  std::set<std::uint64_t> epochs;
+  for (int life = 0; life < 2; ++life) {
+    Client client = attach_client();
+    Producer producer = tenant(client);
+    Consumer consumer = consume(client, reader());
+    ASSERT_TRUE(joined(producer, consumer));
+    epochs.insert(producer.epoch());
+    for (const auto& [path, file] : look(shm())) {
+      seen.insert(path);
+    }
+  }
+  EXPECT_EQ(epochs.size(), 2U);
+  for (const std::string& path : seen) {
+    EXPECT_TRUE(std::filesystem::exists(path)) << path;
+  }
 }
 
 TEST_F(DriverFiles, a_driver_that_names_files_elsewhere_is_not_believed) {
