@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "base/kill_point.hpp"
 
@@ -23,7 +24,7 @@ void erase_own(std::map<Key, AttachAgent*>& index, Key key, const AttachAgent& a
 }  // namespace
 
 int AttachGroup::do_work(Nanos now) {
-  watch_connection();
+  watch_connection(now);
   due_.clear();
   while (!timers_.empty() && timers_.begin()->first <= now) {
     AttachAgent& agent = *timers_.begin()->second;
@@ -168,7 +169,13 @@ AttachAgent* AttachGroup::receiver_of(std::int64_t correlation_id) const noexcep
   return found != by_request_.end() ? found->second : agents_.empty() ? nullptr : agents_.front();
 }
 
-void AttachGroup::watch_connection() {
+void AttachGroup::watch_connection(Nanos now) {
+  const std::uint64_t connection = driver_.connection_number();
+  if (std::exchange(connection_, connection) != connection) {
+    for (AttachAgent* const agent : agents_) {
+      agent->tell(now, [now](AttachMachine& machine) { machine.on_connection_replaced(now); });
+    }
+  }
   const bool connected = driver_.is_control_connected();
   if (connected == connected_) {
     return;

@@ -60,11 +60,12 @@ class AttachGroup final : public ControlListener {
   /// Whoever waits for the response, else anybody, who counts it as unexpected; null without
   /// agents.
   [[nodiscard]] AttachAgent* receiver_of(std::int64_t correlation_id) const noexcept;
-  void watch_connection();
+  void watch_connection(Nanos now);
 
   RequestSender& driver_;
   OnRejected on_rejected_;
   bool connected_ = false;
+  std::uint64_t connection_ = 0;  // its number
   std::vector<AttachAgent*> agents_;
   // Ordered maps, because others on the bus choose these numbers and could make them collide in
   // hash tables.

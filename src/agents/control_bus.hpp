@@ -126,6 +126,9 @@ class ControlBus final : public RequestSender {
   [[nodiscard]] std::size_t metadata_message_bytes_max() const noexcept;
 
   [[nodiscard]] bool is_control_connected() noexcept override;
+  [[nodiscard]] std::uint64_t connection_number() const noexcept override {
+    return client_.generation();
+  }
   [[nodiscard]] bus::OfferStatus send_to_driver(const layout::ShmAttachRequest& message) override;
   [[nodiscard]] bus::OfferStatus send_to_driver(const layout::ShmLeaseKeepalive& message) override;
   [[nodiscard]] bus::OfferStatus send_to_driver(const layout::ShmDetachRequest& message) override;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iomanip>
+#include <iostream>
 #include <utility>
 
 namespace tensorpool::chaos {
@@ -40,7 +42,10 @@ constexpr auto kPause = std::chrono::milliseconds(10);  // shorter ones are not 
 Observer::Observer(const std::string& name, const std::string& aeron_dir,
                    const std::string& shm_dir) {
   auto client = Client::create(
-      {.mode = DeploymentMode::kDriver, .aeron_dir = aeron_dir, .allowed_base_dirs = {shm_dir}});
+      {.mode = DeploymentMode::kDriver,
+       .aeron_dir = aeron_dir,
+       .allowed_base_dirs = {shm_dir},
+       .log = [this](LogLevel, std::string_view text) { note("log: " + std::string(text)); }});
   if (!client) {
     ADD_FAILURE() << describe(client.error());
     return;
@@ -60,6 +65,14 @@ Observer::Observer(const std::string& name, const std::string& aeron_dir,
 
 Observer::~Observer() {
   static_cast<void>(finish());
+  if (!::testing::Test::HasFailure() || history_.empty()) {
+    return;
+  }
+  std::cerr << "--- observer\n";
+  for (const Told& one : history_) {
+    const std::chrono::duration<double> since = one.at - history_.front().at;
+    std::cerr << std::fixed << std::setprecision(3) << since.count() << " s  " << one.text << '\n';
+  }
 }
 
 Observer::Findings Observer::finish() {
@@ -117,7 +130,15 @@ void Observer::take(const FrameView& frame) {
   ++frames_;
 }
 
+void Observer::note(std::string line) {
+  const std::lock_guard lock(mutex_);
+  history_.push_back({.at = Clock::now(), .text = std::move(line)});
+}
+
 void Observer::hear(const ConsumerEvent& event) {
+  note("event " + std::to_string(static_cast<int>(event.kind)) + ", epoch " +
+       std::to_string(event.epoch) + (event.error.code == Errc{} ? "" : ": ") +
+       (event.error.code == Errc{} ? std::string() : describe(event.error)));
   std::string text = text_of(event);
   if (!text.empty()) {
     const std::lock_guard lock(mutex_);

@@ -53,6 +53,7 @@ class Observer {
   void run(Consumer consumer);
   void take(const FrameView& frame);
   void hear(const ConsumerEvent& event);
+  void note(std::string line);
 
   struct Pause {
     Clock::time_point end;
@@ -66,6 +67,7 @@ class Observer {
   std::mutex mutex_;
   std::vector<Pause> pauses_;
   std::vector<Told> told_;
+  std::vector<Told> history_;  // everything, for a test that fails
   std::atomic<std::uint64_t> epoch_{0};
   std::atomic<std::uint64_t> frames_{0};
   std::atomic<Clock::time_point> last_frame_at_{Clock::time_point{}};

@@ -83,7 +83,7 @@ constexpr auto kColumns = std::to_array<Column>({
     {"PID", 7, 2, [](S r) { return id_text(r.process.pid); },
      [](C r) { return id_text(r.process.pid); }},
     {"MODE", 8, 3, nothing, mode_text},
-    {"EPOCH", 16, 3, [](S r) { return id_text(r.epoch.value_or(0)); },
+    {"EPOCH", 20, 3, [](S r) { return id_text(r.epoch.value_or(0)); },
      [](C r) { return id_text(r.reading ? r.reading->epoch : 0); }},
     {"LEASE", 6, 3, [](S r) { return lease_text(r.lease); },
      [](C r) { return lease_text(r.lease); }},
@@ -131,9 +131,11 @@ std::string name_of(const ConsumerRow& row) {
 }
 
 std::string fitted(std::string_view text, std::size_t width, bool to_right) {
-  const std::string_view cut = text.substr(0, width);
-  const std::string pad(width - cut.size(), ' ');
-  return to_right ? pad + std::string(cut) : std::string(cut) + pad;
+  if (text.size() > width) {
+    return width == 0 ? std::string() : std::string(text.substr(0, width - 1)) + '+';
+  }
+  const std::string pad(width - text.size(), ' ');
+  return to_right ? pad + std::string(text) : std::string(text) + pad;
 }
 
 std::string short_number(std::optional<double> value) {

@@ -37,7 +37,7 @@ struct Columns {
 /// `program pid`, or what is known of it.
 [[nodiscard]] std::string name_of(const ConsumerRow& row);
 
-/// `text` cut to `width`, or filled up, on the left where `to_right`.
+/// `text` cut to `width`, with a `+` at its end, or filled up, on the left where `to_right`.
 [[nodiscard]] std::string fitted(std::string_view text, std::size_t width, bool to_right);
 
 // Numbers in few characters, `-` where there is none.

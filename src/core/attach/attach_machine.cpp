@@ -327,6 +327,13 @@ void AttachMachine::keepalive_when_due(Nanos now) {
   }
 }
 
+void AttachMachine::on_connection_replaced(Nanos now) {
+  begin_input();
+  if (holds_lease()) {
+    keepalive_sent(SendResult::kClosed, now);
+  }
+}
+
 void AttachMachine::keepalive_sent(SendResult result, Nanos now) {
   if (is_sent(result)) {
     ++counters_.keepalives_sent;

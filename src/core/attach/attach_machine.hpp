@@ -20,12 +20,14 @@
 // | Attaching  | close                                  | id abandoned               | Unattached |
 // | Attached   | keepalive due                          | keepalive                  | Attached   |
 // | Attached   | own revocation, shutdown, deadline,    | unmap, report              | Backoff    |
-// |            | keepalive failed, silence, newer epoch |                            |            |
+// |            | keepalive failed, silence, newer       |                            |            |
+// |            | epoch, connection replaced             |                            |            |
 // | Attached   | give_up                                | unmap, detach, report      | Backoff    |
 // | Attached   | close                                  | unmap, detach request      | Detaching  |
 // | Detaching  | keepalive due                          | keepalive                  | Detaching  |
 // | Detaching  | response, own revocation, shutdown,    | report                     | Unattached |
-// |            | timeout, deadline, send failed         |                            |            |
+// |            | timeout, deadline, send failed,        |                            |            |
+// |            | connection replaced                    |                            |            |
 // | Backoff    | delay over                             | attach request             | Attaching  |
 // | Backoff    | close                                  | -                          | Unattached |
 // | any        | late OK of an abandoned id             | best-effort detach         | unchanged  |
@@ -94,6 +96,9 @@ class AttachMachine {
 
   /// Whether the control subscription exists and its publication is connected (D305).
   void on_connection(bool connected) noexcept { connected_ = connected; }
+  /// The publication on which keepalives went was closed with its media driver, and another one
+  /// takes its place: nobody knows which of them the driver has heard (D143).
+  void on_connection_replaced(Nanos now);
   /// A response, whomever it answers. Allocates: the plan.
   void on_response(const layout::ShmAttachResponse& response, Nanos now);
   /// A ShmAttachResponse that could not be decoded, or has a later version (D4, D16). `code`: its

@@ -1,6 +1,5 @@
 // hot-path: one-shot publish of a known shape: 2 stores of the commit word, 4 header words, the
-// copy, 1 descriptor in
-//           private memory; no allocation, no system call, no clock.
+// copy, 1 descriptor in private memory; no allocation, no system call, no clock.
 //
 // Writes the frames of one epoch into its regions: sequence numbers, claims, header template,
 // descriptor. Pure: the caller owns the memory, reads the clock and sends the descriptor. Spec:
@@ -10,12 +9,10 @@
 //
 // Invariants
 //  1. [oldest_open_, next_seq_) is the window of taken numbers that may still be open; it never
-//  exceeds nslots, so no
-//     slot is claimed twice.
+//     exceeds nslots, so no slot is claimed twice.
 //  2. A number is taken exactly when its slot is set IN_PROGRESS, and never again (W161).
 //  3. template_of_slot_[i] is the template whose words lie in slot i, or 0: words that this writer
-//  stored in this epoch
-//     and that would not change are not stored again (W156).
+//     stored in this epoch and that would not change are not stored again (W156).
 #pragma once
 
 #include <cstddef>

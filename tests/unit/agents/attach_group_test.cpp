@@ -24,6 +24,7 @@ constexpr Nanos kSecond = std::chrono::seconds(1);
 class FakeDriver final : public RequestSender {
  public:
   [[nodiscard]] bool is_control_connected() noexcept override { return connected; }
+  [[nodiscard]] std::uint64_t connection_number() const noexcept override { return connection; }
   [[nodiscard]] bus::OfferStatus send_to_driver(const layout::ShmAttachRequest& message) override {
     return take(attaches, message);
   }
@@ -36,6 +37,7 @@ class FakeDriver final : public RequestSender {
   }
 
   bool connected = true;
+  std::uint64_t connection = 1;
   bus::OfferStatus answer = bus::OfferStatus::kOk;
   int tries = 0;  ///< to send a keepalive
   std::vector<layout::ShmAttachRequest> attaches;
@@ -132,6 +134,20 @@ TEST_F(AttachGroupTest, gives_a_response_to_whoever_has_asked) {
   grant(driver.attaches[1], 71);
   EXPECT_EQ(first->state(), AttachState::kAttaching);
   EXPECT_EQ(second->state(), AttachState::kAttached);
+}
+
+// A media driver that comes back between two keepalives: the driver may have ended the lease
+// meanwhile, its notice unheard, and gives no second one (D150).
+TEST_F(AttachGroupTest, believes_in_no_lease_of_a_connection_that_was_replaced) {
+  TP_REQ("D143", "D145");
+  const auto sut_lease = attach(1, 71);
+  ++driver.connection;
+  wait(Nanos{1});
+  EXPECT_EQ(sut_lease->state(), AttachState::kBackoff);
+  EXPECT_THAT(sut_lease->reports, ::testing::Contains(AttachReport::Kind::kLost));
+  const auto next = attach(2, 72);
+  wait(Nanos{1});
+  EXPECT_EQ(next->state(), AttachState::kAttached);
 }
 
 TEST_F(AttachGroupTest, counts_a_response_that_nobody_expects_once) {

@@ -218,7 +218,8 @@ TEST(TopNumbers, take_few_characters) {
   EXPECT_EQ(short_time(72h), "3d");
   EXPECT_EQ(short_percent(0.257), "26%");
   EXPECT_EQ(fitted("abc", 5, true), "  abc");
-  EXPECT_EQ(fitted("abcdef", 3, false), "abc");
+  EXPECT_EQ(fitted("abcdef", 3, false), "ab+") << "a cut shows";
+  EXPECT_EQ(fitted("abc", 3, true), "abc");
 }
 
 // -- Keys ----------------------------------------------------------------------------------------

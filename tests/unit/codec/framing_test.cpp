@@ -329,6 +329,11 @@ TEST(Encode, refuses_what_a_receiver_would_refuse) {
   const std::vector<layout::Tag> tags(65535);
   EXPECT_EQ(error(layout::DiscoveryRequest{.tags = {tags.data(), tags.size()}}).code,
             Errc::kMessageTooLong);
+  // Refused for its length alone: nothing of it is read.
+  const layout::Text endless("", layout::kVarBytesMax + 1);
+  const Error too_long = error(layout::ConsumerConfig{.payload_fallback_uri = endless});
+  EXPECT_EQ(too_long.code, Errc::kMessageTooLong);
+  EXPECT_EQ(too_long.limit, layout::kVarBytesMax);
 }
 
 TEST(ChannelText, is_printable_ascii_without_spaces_of_at_most_4096_bytes) {

@@ -54,6 +54,22 @@ TEST(FollowRing, delivers_at_most_what_was_asked_for) {
   EXPECT_EQ(sut.seqs(), (Numbers{0, 1, 2, 3, 4}));
 }
 
+TEST(FollowRing, reads_the_same_when_it_is_far_behind_and_looks_ahead) {
+  Sut sut({.nslots = 32});
+  EXPECT_EQ(sut.follow(), 0);
+  EXPECT_EQ(sut.reader.next_seq(), 0U);
+  sut.publish_many(30);
+  sut.reader.set_far_behind(true);
+  EXPECT_EQ(sut.follow(25), 25);
+  EXPECT_EQ(sut.reader.next_seq(), 25U);
+  sut.reader.set_far_behind(false);
+  EXPECT_EQ(sut.follow(), 5);
+  EXPECT_EQ(sut.moved(), (Changes{{"frames_ok", 30}}));
+  for (const test::Delivered& frame : sut.frames) {
+    EXPECT_EQ(frame.payload, test::pattern(8, Sut::kEpoch, frame.seq));
+  }
+}
+
 TEST(FollowRing, would_go_on_with_the_next_frame_or_behind_those_that_were_given_up) {
   Sut sut({.nslots = 8});
   EXPECT_TRUE(sut.reader.ring_goes_on()) << "it has yet to begin";

@@ -82,6 +82,10 @@ class AttachHarness {
     sut.on_shutdown({.error_message = "bye"}, now);
     carry_out();
   }
+  void replace_connection() {
+    sut.on_connection_replaced(now);
+    carry_out();
+  }
   void announce(std::uint64_t epoch, std::uint32_t producer_id, std::uint32_t stream = kStream) {
     layout::ShmPoolAnnounce announce;
     announce.stream_id = stream;

@@ -281,6 +281,7 @@ TEST_F(Attach, every_route_of_loss_unmaps_first_and_leads_to_another_attempt) {
          one.sending = SendResult::kMaxPosition;
          one.wait(seconds(1));
        }},
+      {"lost keepalive_failed", [](AttachHarness& one) { one.replace_connection(); }},
       {"lost driver_shutdown", [](AttachHarness& one) { one.shut_down(); }},
       {"lost driver_silent",
        [](AttachHarness& one) {
@@ -379,6 +380,7 @@ TEST_F(Attach, every_end_of_detaching_leads_to_unattached) {
         one.sending = SendResult::kClosed;
         one.wait(seconds(1));
       },
+      [](AttachHarness& one) { one.replace_connection(); },
   };
   for (const End end : ends) {
     AttachHarness one({.stream_id = kStream});

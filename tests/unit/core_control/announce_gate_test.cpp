@@ -102,6 +102,12 @@ TEST(Timing, refuses_periods_that_contradict_each_other) {
   EXPECT_TRUE(check_timing({}));
   EXPECT_TRUE(check_timing(Timing::around(milliseconds(50))));
   EXPECT_FALSE(check_timing({.announce_period = Nanos(0)}));
+  EXPECT_FALSE(check_timing({.hello_interval = Nanos(0)}));
+  const Timing given = Timing::of(milliseconds(100), milliseconds(700), milliseconds(900));
+  EXPECT_EQ(given.freshness_window, milliseconds(700));
+  EXPECT_EQ(given.liveness_timeout, milliseconds(900));
+  EXPECT_FALSE(check_timing({.metadata_period = Nanos(0)}));
+  EXPECT_FALSE(check_timing({.qos_interval = Nanos(0)}));
   EXPECT_FALSE(check_timing({.announce_period = -seconds(1)}));
   EXPECT_FALSE(check_timing({.freshness_window = milliseconds(999)}));
   EXPECT_FALSE(check_timing({.liveness_timeout = milliseconds(2999)}));

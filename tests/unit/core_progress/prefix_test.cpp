@@ -7,6 +7,7 @@
 
 #include "base/atomics.hpp"
 #include "core/producer/frame_writer.hpp"
+#include "support/probe_atom.hpp"
 #include "support/requirement.hpp"
 #include "support/ring_fixture.hpp"
 
@@ -157,6 +158,32 @@ TEST_F(PrefixTest, the_header_of_an_older_frame_is_not_taken_for_that_of_the_cla
   EXPECT_FALSE(usual_.look(kSlots, 1).readable);
   EXPECT_EQ(usual_.look(0, 1).standing, SlotStanding::kLater);
   static_cast<void>(open);
+}
+
+TEST(PrefixRace, a_slot_that_is_taken_while_its_header_is_copied_is_no_prefix) {
+  TP_REQ("W364", "W369");
+  using Probe = test::ProbeAtom;
+  test::HeapStream<Probe> stream(kSlots, {test::PoolShape{.id = 1, .stride_bytes = 4096}});
+  producer::FrameWriter<Probe> writer(stream.memory(), {.stream_id = 10000, .epoch = 5});
+  const auto write = [&] {
+    detail::OpenClaim open;
+    EXPECT_EQ(writer.claim(1000, open), PublishStatus::kPublished);
+    EXPECT_EQ(writer.commit(open, TensorInfo::packed(Dtype::kUint8, {1000}), 1000, 7),
+              CommitStatus::kCommitted);
+  };
+  for (std::uint32_t k = 0; k < kSlots; ++k) {
+    write();
+  }
+  PrefixReader<Probe> sut(true);
+  sut.attach(stream.memory());
+  ASSERT_TRUE(sut.look(0, 1).readable);
+  Probe::probe() = {};
+  Probe::probe().before(base::Edge::kSecondFence, write);  // frame 4, over frame 0
+  const Prefix prefix = sut.look(0, 1);
+  EXPECT_FALSE(prefix.readable);
+  EXPECT_EQ(prefix.standing, SlotStanding::kLater);
+  Probe::probe() = {};
+  sut.detach();
 }
 
 TEST(SlotStanding, is_told_from_the_commit_word) {

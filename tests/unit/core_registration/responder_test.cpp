@@ -376,6 +376,38 @@ TEST(Responder, hands_out_ids_of_its_ranges_where_it_has_some) {
   EXPECT_TRUE(world.asked.empty());  // others open them
 }
 
+TEST(Responder, that_is_none_counts_whom_it_has_no_room_for) {
+  TP_REQ("W317");
+  World world({.responds = false, .capacity = 1});
+  const auto follow = [&](std::uint32_t consumer) {
+    ConsumerConfig config;
+    config.stream_id = kStream;
+    config.consumer_id = consumer;
+    config.descriptor_channel = kIpc;
+    config.descriptor_stream_id = 31'000 + consumer;
+    world.sut.on_config(config, world.now);
+    world.carry_out();
+  };
+  follow(7);
+  follow(8);
+  EXPECT_EQ(world.sut.counters().declined_full, 1U);
+  EXPECT_TRUE(world.asked.contains({7, OwnKind::kDescriptor}));
+  EXPECT_FALSE(world.asked.contains({8, OwnKind::kDescriptor}));
+  world.hear(asking(9, 31'009));  // and answers nobody
+  EXPECT_TRUE(world.sent.empty());
+}
+
+TEST(Responder, answers_from_the_moment_on_when_it_is_told_to) {
+  TP_REQ("W293");
+  World world({.responds = false});
+  EXPECT_TRUE(world.answers_to(asking(7, 31'000)).empty());
+  world.sut.set_responds(true);
+  world.hear(asking(7, 31'000));
+  world.added(7, OwnKind::kDescriptor);
+  ASSERT_FALSE(world.sent.empty());
+  EXPECT_EQ(world.sent.back().config.descriptor_stream_id, 31'000U);
+}
+
 TEST(Responder, that_is_none_follows_the_configs_of_the_one_that_is) {
   TP_REQ("W294", "W296", "W317", "D257");
   World world({.responds = false});

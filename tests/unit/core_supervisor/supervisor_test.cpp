@@ -345,6 +345,20 @@ TEST(Supervisor, ignores_newcomers_when_it_is_full_and_serves_who_is_there) {
   EXPECT_EQ(world.answers_to(hello_of(3)).size(), 1U);  // there is room again
 }
 
+TEST(Supervisor, knows_nobody_without_a_number) {
+  TP_REQ("W295");
+  World world;
+  world.hear(qos_of(0));
+  layout::QosConsumer nowhere = qos_of(7);
+  nowhere.stream_id = 0;
+  world.hear(nowhere);
+  world.hear(layout::QosProducer{.stream_id = kStream, .producer_id = 0});
+  world.hear(layout::QosProducer{.stream_id = 0, .producer_id = 5});
+  EXPECT_TRUE(world.answers_to(hello_of(0)).empty());
+  EXPECT_TRUE(world.sut.consumers().empty());
+  EXPECT_TRUE(world.sut.producers().empty());
+}
+
 TEST(Supervisor, does_not_grow_without_bound) {
   TP_REQ("W443");
   World world;
@@ -371,24 +385,6 @@ TEST(Supervisor, warns_of_another_one_that_answers) {
   world.sut.on_foreign_config(config, world.now);
   world.drain();
   EXPECT_THAT(world.kinds(), ElementsAre(Kind::kOtherResponder));
-}
-
-TEST(SupervisorReport, names_stream_party_and_what_happened) {
-  EXPECT_EQ(to_text({.kind = Kind::kConsumerLoses,
-                     .stream_id = 10'000,
-                     .id = 7,
-                     .drops_gap = 10,
-                     .drops_late = 2}),
-            "stream 10000: consumer 7 has lost 12 frames more (10 gap, 2 late)");
-  EXPECT_EQ(
-      to_text(
-          {.kind = Kind::kProducerStale, .stream_id = 1, .id = 5, .silence = milliseconds(5001)}),
-      "stream 1: producer 5 is stale: silent for 5001 ms");
-  EXPECT_THAT(to_text({.kind = Kind::kRegistryFull}), HasSubstr("supervisor.consumer_capacity"));
-  for (const Kind quiet : {Kind::kProducerCame, Kind::kProducerBack, Kind::kConsumerCame}) {
-    EXPECT_FALSE(is_warning(quiet));
-  }
-  EXPECT_TRUE(is_warning(Kind::kOtherResponder));
 }
 
 TEST(SupervisorCounters, have_the_numbers_of_the_protocol) {

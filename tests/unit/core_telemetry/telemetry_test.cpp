@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <string_view>
+#include <vector>
 
 #include "core/consumer/place_in_ring.hpp"
 #include "core/producer/frame_writer.hpp"
@@ -24,6 +26,15 @@ using layout::CounterRole;
           .pid = 4242,
           .process_start = 123'456'789'012,
           .name = "cam1"};
+}
+
+TEST(Readings, name_every_way_to_wait) {
+  const std::vector<std::string_view> names = {"poll", "spin",   "yield", "backoff",
+                                               "park", "hybrid", "pause", "event"};
+  for (std::size_t k = 0; k < names.size(); ++k) {
+    EXPECT_EQ(to_string(static_cast<Waits>(k)), names[k]);
+  }
+  EXPECT_EQ(static_cast<std::size_t>(Waits::kEvent), names.size() - 1);
 }
 
 TEST(CounterIdentity, comes_back_from_its_key) {
