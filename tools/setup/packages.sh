@@ -6,7 +6,6 @@ packages_build=(g++ make pkg-config ccache binutils ca-certificates python3 pyth
   libexpected-dev libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libcfitsio-dev libpng-dev zlib1g-dev)
 packages_test=(libgtest-dev libgmock-dev librapidcheck-dev relacy-dev libbenchmark-dev strace zsh fish groff-base)
 packages_aarch64=(qemu-user g++-aarch64-linux-gnu)
-packages_coverage=(gcovr)
 
 # The clang to test with: an installed set of tools if there is one, else the release that the distribution's own
 # package `clang` stands for (14 on Debian 12), else the newest on offer.
