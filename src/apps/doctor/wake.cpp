@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "agents/histogram.hpp"
-#include "apps/demo_workspace.hpp"
+#include "apps/demo/workspace.hpp"
 #include "apps/options.hpp"
 #include "apps/text.hpp"
 #include "apps/wait_text.hpp"

@@ -1,4 +1,4 @@
-#include "apps/demo_workspace.hpp"
+#include "apps/demo/workspace.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>

@@ -1,4 +1,4 @@
-// The two halves of `tp demo`.
+// The half of `tp demo` that publishes, and what both halves say to each other.
 #pragma once
 
 #include <sys/types.h>

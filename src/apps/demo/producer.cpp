@@ -5,6 +5,8 @@
 // what it has published, and keeps the stream until it is dismissed, so that the other half can
 // read to the last frame. Standard input that ends without a dismissal is the parent's death: then
 // the workspace is removed here.
+#include "apps/demo/producer.hpp"
+
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -22,9 +24,8 @@
 
 #include "apps/console.hpp"
 #include "apps/counters.hpp"
-#include "apps/demo.hpp"
-#include "apps/demo_frames.hpp"
-#include "apps/demo_workspace.hpp"
+#include "apps/demo/frames.hpp"
+#include "apps/demo/workspace.hpp"
 #include "apps/output.hpp"
 #include "apps/pacer.hpp"
 #include "apps/sources/simulated.hpp"

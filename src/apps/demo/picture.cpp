@@ -1,4 +1,4 @@
-#include "apps/demo_picture.hpp"
+#include "apps/demo/picture.hpp"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "apps/demo_frames.hpp"
+#include "apps/demo/frames.hpp"
 
 namespace tensorpool::inline v0::apps::demo {
 namespace {
