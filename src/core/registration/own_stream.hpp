@@ -4,6 +4,7 @@
 // Thread contract: a value type. Allocates: the channel.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -31,6 +32,11 @@ struct OwnStream {
 
 /// The two streams that a consumer may have for itself.
 enum class OwnKind : std::uint8_t { kDescriptor, kControl };
+
+/// The place of a kind in an array of both.
+[[nodiscard]] constexpr std::size_t at(OwnKind which) noexcept {
+  return static_cast<std::size_t>(which);
+}
 
 /// Where consumers look for streams of their own when nobody tells them otherwise (§1.23): a
 /// preference, which the responder may overrule (W303).
