@@ -56,13 +56,7 @@ class RingFollower {
   }
 
   /// Nothing was tracked yet: begins behind the newest committed frame. Precondition: attached.
-  static void begin_at_end(Intake& intake) noexcept {
-    if (const auto newest = newest_committed(intake.memory())) {
-      intake.tracker().begin_at(*newest + 1);
-    } else if (nothing_committed_yet(intake.memory())) {
-      intake.tracker().begin_at(0);
-    }
-  }
+  static void begin_at_end(Intake& intake) noexcept { begin_from_newest(intake, 1); }
 
   /// True when the ring holds the next frame, or a later one: one load. Precondition: tracking.
   [[nodiscard]] static bool next_is_there(const Intake& intake) noexcept {
@@ -90,15 +84,19 @@ class RingFollower {
   /// With the newest committed frame, counting nothing before it, or with the first one of the
   /// epoch.
   [[nodiscard]] static bool begin(Intake& intake) noexcept {
-    if (intake.tracker().started()) [[likely]] {
-      return true;
+    if (!intake.tracker().started()) [[unlikely]] {
+      begin_from_newest(intake, 0);
     }
+    return intake.tracker().started();
+  }
+
+  /// `beyond` the newest committed frame; in a ring that has none yet, with the first.
+  [[gnu::cold]] static void begin_from_newest(Intake& intake, std::uint64_t beyond) noexcept {
     if (const auto newest = newest_committed(intake.memory())) {
-      intake.tracker().begin_at(*newest);
+      intake.tracker().begin_at(*newest + beyond);
     } else if (nothing_committed_yet(intake.memory())) {
       intake.tracker().begin_at(0);
     }
-    return intake.tracker().started();
   }
 
   static void skip_to_newest(Intake& intake) noexcept {
