@@ -15,6 +15,7 @@ namespace tensorpool::inline v0::apps::pub {
 namespace {
 
 constexpr Nanos kServePeriod = std::chrono::milliseconds(20);
+constexpr int kListenTries = 20;
 
 /// `attributes` with what the request sets, without what it removes.
 [[nodiscard]] Result<std::vector<Attribute>> changed(std::vector<Attribute> attributes,
@@ -45,19 +46,27 @@ constexpr Nanos kServePeriod = std::chrono::milliseconds(20);
   return attributes;
 }
 
+/// The last publisher that ends removes the directory, maybe between our two steps: then once more.
+[[nodiscard]] Result<admin::Server> listen_in_own_directory(const std::string& path,
+                                                            admin::Handler& handler) {
+  const std::filesystem::path directory = std::filesystem::path(path).parent_path();
+  for (int tries = 1;; ++tries) {
+    const Status made = os::ensure_private_directory(directory.native());
+    Result<admin::Server> server = made ? admin::Server::listen(path, handler) : fail(made.error());
+    if (server || server.error().code == Errc::kAlreadyExists || tries == kListenTries) {
+      return server;
+    }
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<MetadataDesk>> MetadataDesk::open(const std::string& aeron_dir,
                                                          std::uint32_t stream_id,
                                                          std::vector<Attribute> attributes) {
   const std::string path = admin::publisher_socket_path(aeron_dir, ::geteuid(), stream_id);
-  if (const Status made =
-          os::ensure_private_directory(std::filesystem::path(path).parent_path().native());
-      !made) {
-    return fail(made.error());
-  }
   std::unique_ptr<MetadataDesk> desk(new MetadataDesk(std::move(attributes)));
-  Result<admin::Server> server = admin::Server::listen(path, *desk);
+  Result<admin::Server> server = listen_in_own_directory(path, *desk);
   if (!server) {
     return fail(server.error());
   }
