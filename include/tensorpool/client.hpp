@@ -58,14 +58,21 @@ struct Channels {
   std::int32_t metadata_stream_id = 1300;
 };
 
+/// Whether a client maps regions on hugetlbfs, and what it asks a driver for. Spec: §2.8, §2.9.
+enum class Hugepages : std::uint8_t {
+  kAllowed,    ///< as the owner of the files has it
+  kRequired,   ///< nothing else is mapped, also where the URI does not say so (W112, D122)
+  kForbidden,  ///< nothing on hugetlbfs is mapped (D123)
+};
+
 /// Which regions a client maps. Spec: §1.7, §1.24.
 struct RegionLimits {
   std::uint32_t forbidden_mode_bits = 0002;        ///< no file may have one of them (W127)
   std::optional<std::uint32_t> expected_uid = {};  ///< owner of the files; empty: any (W127)
   std::optional<std::uint32_t> expected_gid = {};  ///< group of the files; empty: any (W127)
-  bool require_hugepages = false;                  ///< also where the URI does not (W112)
-  std::uint64_t max_region_bytes = 1ULL << 40U;    ///< (W136)
-  std::uint32_t max_pools = 256;                   ///< 1 to 256 (W226)
+  Hugepages hugepages = Hugepages::kAllowed;
+  std::uint64_t max_region_bytes = 1ULL << 40U;  ///< (W136)
+  std::uint32_t max_pools = 256;                 ///< 1 to 256 (W226)
   bool lock_memory = false;  ///< keep what is mapped in memory, or do not map it (D209)
 };
 

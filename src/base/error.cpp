@@ -99,6 +99,8 @@ constexpr ErrcText kErrcTexts[] = {
     {Errc::kClockMismatch, "clock_mismatch",
      "run both sides in the same time namespace (`lsns -t time`); where they announce by "
      "CLOCK_REALTIME, set the clocks"},
+    {Errc::kHugepagesForbidden, "hugepages_forbidden",
+     "let the client have hugepages, or place the stream on a file system with ordinary pages"},
     {Errc::kShapeChanged, "shape_changed",
      "the stream changed type or shape: go on in another file, or write to a directory"},
 };

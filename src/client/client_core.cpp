@@ -47,6 +47,18 @@ constexpr std::int32_t kBuiltinAnnounceStream = 1001;
   return driver;
 }
 
+[[nodiscard]] layout::HugepagesPolicy asked_of_driver(Hugepages pages) noexcept {
+  switch (pages) {
+    case Hugepages::kRequired:
+      return layout::HugepagesPolicy::kHugepages;
+    case Hugepages::kForbidden:
+      return layout::HugepagesPolicy::kStandard;
+    case Hugepages::kAllowed:
+      break;
+  }
+  return layout::HugepagesPolicy::kUnspecified;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<ClientCore>> ClientCore::create(ClientOptions options) {
@@ -59,7 +71,8 @@ Result<std::shared_ptr<ClientCore>> ClientCore::create(ClientOptions options) {
                            .forbidden_mode_bits = limits.forbidden_mode_bits,
                            .expected_uid = limits.expected_uid,
                            .expected_gid = limits.expected_gid,
-                           .require_hugepages = limits.require_hugepages,
+                           .require_hugepages = limits.hugepages == Hugepages::kRequired,
+                           .forbid_hugepages = limits.hugepages == Hugepages::kForbidden,
                            .max_region_bytes = limits.max_region_bytes,
                            .populate = true,
                            .lock = limits.lock_memory});
@@ -263,8 +276,7 @@ core::attach::AttachMachine::Options ClientCore::lease_options(layout::Role role
                                                                Nanos announce_period) const {
   const LeaseTiming& timing = options_.leases;
   return {.role = role,
-          .hugepages = options_.regions.require_hugepages ? layout::HugepagesPolicy::kHugepages
-                                                          : layout::HugepagesPolicy::kUnspecified,
+          .hugepages = asked_of_driver(options_.regions.hugepages),
           .attach_timeout = timing.attach_timeout,
           .retry_interval = timing.attach_retry_interval,
           .keepalive_interval = timing.keepalive_interval,

@@ -42,7 +42,7 @@ Result<std::uint64_t> file_page_bytes(Syscalls& calls, int fd, std::string_view 
     return fail(base::make_reason(Errc::kHugepagesRequired, "not on hugetlbfs", path, type,
                                   HUGETLBFS_MAGIC));
   }
-  return 1;
+  return kOrdinaryPages;
 }
 
 Result<Mapping> Mapping::create(Syscalls& calls, int fd, const Options& options) {

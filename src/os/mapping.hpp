@@ -13,9 +13,12 @@ namespace tensorpool::inline v0::os {
 
 enum class Access : std::uint8_t { kReadOnly, kReadWrite };
 
+/// What file_page_bytes says of files that are not on hugetlbfs: their lengths are not rounded.
+inline constexpr std::uint64_t kOrdinaryPages = 1;
+
 /// The unit in which lengths on the file system of `fd` are rounded: its hugepage size on
-/// hugetlbfs, else 1 (W135, W145). `hugepages_required` when they are demanded and absent (W128);
-/// `path` is for the message.
+/// hugetlbfs, else kOrdinaryPages (W135, W145). `hugepages_required` when they are demanded and
+/// absent (W128); `path` is for the message.
 [[nodiscard]] Result<std::uint64_t> file_page_bytes(Syscalls& calls, int fd, std::string_view path,
                                                     bool require_hugepages);
 

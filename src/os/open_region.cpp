@@ -119,6 +119,10 @@ struct OpenFile {
   if (!page) {
     return fail(page.error());
   }
+  if (options.forbid_hugepages && *page != kOrdinaryPages) {
+    return fail(
+        base::make_reason(Errc::kHugepagesForbidden, "on hugetlbfs, pages of", path, *page));
+  }
   if (file->bytes < expected.bytes()) {  // step 9, W129
     return fail(base::make_reason(Errc::kRegionTooSmall, "file is too short", path, file->bytes,
                                   expected.bytes()));

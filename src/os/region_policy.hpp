@@ -32,6 +32,7 @@ class RegionPolicy {
     std::optional<uid_t> expected_uid = {};
     std::optional<gid_t> expected_gid = {};
     bool require_hugepages = false;  ///< also for URIs that do not say so (W112)
+    bool forbid_hugepages = false;   ///< whatever the URI says (D123)
     std::uint64_t max_region_bytes = core::region::kMaxRegionBytesDefault;
     bool populate = false;                         ///< MAP_POPULATE
     bool lock = false;                             ///< mlock what is mapped (D209)

@@ -64,9 +64,10 @@ enum class Errc : std::uint16_t {
   kFileFormat,
   kTruncatedInput,
   kEpochExhausted,
-  kAttachRefused,  ///< by the driver, for now: it is worth trying again
-  kLeaseLost,      ///< the lease that the driver had granted, by whatever route
-  kClockMismatch,  ///< announces bear a clock that cannot be ours
+  kAttachRefused,       ///< by the driver, for now: it is worth trying again
+  kLeaseLost,           ///< the lease that the driver had granted, by whatever route
+  kClockMismatch,       ///< announces bear a clock that cannot be ours
+  kHugepagesForbidden,  ///< a region lies on hugetlbfs where the client wants none (D123)
   kShapeChanged,
 };
 

@@ -48,6 +48,20 @@ class DriverFiles : public DriverTest {
     }
     return found;
   }
+  /// What the driver says to a producer that wants such pages.
+  [[nodiscard]] std::string refusal_with(Hugepages pages) {
+    ClientOptions particular = tenant_options();
+    particular.regions.hugepages = pages;
+    Result<Client> client = Client::create(particular);
+    EXPECT_TRUE(client) << describe(client.error());
+    ProducerLog events;
+    StreamOptions wanted = stream();
+    wanted.on_event = events.sink();
+    const Producer refused = produce(*client, wanted);
+    EXPECT_TRUE(eventually([&] { return events.count(ProducerEvent::Kind::kAttachFailed) != 0; }));
+    const auto failures = events.of(ProducerEvent::Kind::kAttachFailed);
+    return failures.empty() ? "" : failures[0].text;
+  }
   /// Memory of this process that is locked.
   [[nodiscard]] static std::uint64_t locked_kib() {
     std::ifstream status("/proc/self/status");
@@ -148,17 +162,15 @@ TEST_F(DriverFiles, clients_take_nothing_from_the_variables_of_the_driver) {
 TEST_F(DriverFiles, clients_that_require_hugepages_say_so_and_believe_nobody_without) {
   TP_REQ("D122");
   const Driver driver = start_driver();
-  ClientOptions demanding = tenant_options();
-  demanding.regions.require_hugepages = true;
-  Result<Client> client = Client::create(demanding);
-  ASSERT_TRUE(client) << describe(client.error());
-  ProducerLog events;
-  StreamOptions wanted = stream();
-  wanted.on_event = events.sink();
-  const Producer sut = produce(*client, wanted);
-  ASSERT_TRUE(eventually([&] { return events.count(ProducerEvent::Kind::kAttachFailed) != 0; }));
-  EXPECT_EQ(events.of(ProducerEvent::Kind::kAttachFailed)[0].text,
-            "hugepages required but unavailable");
+  EXPECT_EQ(refusal_with(Hugepages::kRequired), "hugepages required but unavailable");
+}
+
+TEST_F(DriverFiles, clients_that_want_ordinary_pages_ask_for_them) {
+  TP_REQ("D123");
+  DriverOptions huge = driver_options();
+  huge.config.replace(huge.config.find("[shm]\n"), 6, "[shm]\nrequire_hugepages = true\n");
+  const Driver driver = start_driver(huge);
+  EXPECT_EQ(refusal_with(Hugepages::kForbidden), "hugepages required by driver policy");
 }
 
 TEST_F(DriverFiles, larger_files_than_needed_are_right) {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -326,6 +327,31 @@ TEST_P(OpenRegion, refuses_demanded_hugepages_where_nobody_can_tell_what_the_pag
   with.require_hugepages = true;
   expect_refused(open_region(calls, policy(with), ring_, Access::kReadOnly),
                  Errc::kHugepagesRequired, "no fstatfs");
+}
+
+/// A system whose every file lies on hugetlbfs.
+class OnHugetlbfs : public test::FaultySyscalls {
+ public:
+  int fstatfs(int /*fd*/, struct statfs& out) override {
+    out.f_type = HUGETLBFS_MAGIC;
+    out.f_bsize = 2 << 20;
+    return 0;
+  }
+};
+
+TEST_P(OpenRegion, refuses_hugepages_where_the_client_wants_none_whatever_the_uri_says) {
+  TP_REQ("D123");
+  RegionPolicy::Options with = options();
+  with.forbid_hugepages = true;
+  EXPECT_TRUE(open(ring_, with).has_value());
+  OnHugetlbfs calls;
+  auto asked_for = ring_;
+  asked_for.uri += "|require_hugepages=true";
+  for (const auto& region : {ring_, asked_for}) {
+    const auto refused = open_region(calls, policy(with), region, Access::kReadOnly);
+    expect_refused(refused, Errc::kHugepagesForbidden, "hugetlbfs");
+    EXPECT_EQ(refused.error().value, 2U << 20U);
+  }
 }
 
 TEST_P(OpenRegion, refuses_everything_where_links_cannot_be_kept_from_being_followed) {

@@ -115,6 +115,19 @@ TEST_F(Hugetlbfs, regions_are_rounded_up_and_found_to_be_huge) {
   EXPECT_EQ(after.descriptors, before.descriptors);
 }
 
+TEST_F(Hugetlbfs, regions_there_are_not_for_clients_that_want_ordinary_pages) {
+  TP_REQ("D123");
+  const auto owned =
+      OwnedStream::create(system_calls(), owner(), test::small_geometry(), test::kNow);
+  ASSERT_TRUE(owned.has_value()) << describe(owned.error());
+  const auto policy = RegionPolicy::create(
+      system_calls(), {.allowed_base_dirs = {mounted_.path()}, .forbid_hugepages = true});
+  ASSERT_TRUE(policy.has_value());
+  const auto refused = open_stream(system_calls(), *policy, owned->plan(), Access::kReadOnly);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Errc::kHugepagesForbidden) << describe(refused.error());
+}
+
 TEST_F(Hugetlbfs, running_out_of_hugepages_is_an_error) {
   TP_REQ("W145");
   core::region::StreamGeometry geometry = test::small_geometry();
