@@ -372,13 +372,17 @@ void keep_for_good(std::unique_ptr<BufferQueueCore> core) {
 }  // namespace detail
 
 Result<BufferQueue> BufferQueue::create(Producer& producer, const BufferQueueOptions& options) {
-  if (producer.core_ == nullptr || producer.nslots() == 0) {
+  // One look: the next may find that the lease has ended.
+  const auto* const writer = producer.core_ == nullptr ? nullptr : producer.core_->writer();
+  if (writer == nullptr) {
     return fail(Errc::kClosed, "producer: no epoch; wait_attached comes first");
   }
-  if (Status sane = detail::check(options, producer.nslots(), producer.payload_bytes_max());
+  if (Status sane = detail::check(options, writer->memory().nslots, writer->payload_bytes_max());
       !sane) {
     return fail(sane.error());
   }
+  const auto address = reinterpret_cast<std::uintptr_t>(
+      detail::WrittenEpoch::Memory::payload(*writer->find_pool(options.frame_bytes), 0));
   Result<core::producer::CommitOrder> order = core::producer::CommitOrder::create(
       {.buffers_max = detail::BufferQueueCore::places_for(options), .reorder = options.reorder});
   if (!order) {
@@ -386,7 +390,6 @@ Result<BufferQueue> BufferQueue::create(Producer& producer, const BufferQueueOpt
   }
   auto core =
       std::make_unique<detail::BufferQueueCore>(*producer.core_, options, std::move(*order));
-  const auto address = reinterpret_cast<std::uintptr_t>(core->targets().front().data());
   if (address % options.alignment != 0) {
     if (!options.may_copy) {
       return fail(Errc::kMisaligned, "address of a slot, no may_copy", address % options.alignment,
