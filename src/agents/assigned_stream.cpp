@@ -13,8 +13,7 @@ void AssignedStream::assign(OwnStream to) {
       move_to(move_.target());
       break;
     case Step::kCancel:
-      link_.stay();
-      own_id_.store(move_.place().stream_id, std::memory_order_relaxed);
+      stay();
       break;
   }
 }
@@ -29,12 +28,18 @@ void AssignedStream::move_to(const OwnStream& to) {
   const Result<bus::Channel> channel = bus::Channel::parse(to.channel);
   if (!channel || !bus::is_valid_stream_id(to.stream_id)) {
     refused_ = to;
-    link_.stay();
     move_.on_added(false);
+    stay();
     return;
   }
   own_id_.store(to.stream_id, std::memory_order_relaxed);
   link_.move_to(channel->untethered(), static_cast<std::int32_t>(to.stream_id));
+}
+
+/// Gives up a move that has begun, be it this one or an earlier one (W326).
+void AssignedStream::stay() {
+  link_.stay();
+  own_id_.store(move_.place().stream_id, std::memory_order_relaxed);
 }
 
 int AssignedStream::do_work(Nanos now) {

@@ -40,6 +40,7 @@ class AssignedStream {
 
  private:
   void move_to(const core::registration::OwnStream& to);
+  void stay();
 
   bus::Channel shared_;
   std::int32_t shared_id_;

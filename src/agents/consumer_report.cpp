@@ -1,6 +1,8 @@
 #include "agents/consumer_report.hpp"
 
 #include <atomic>
+#include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "agents/mapping_agent.hpp"
@@ -73,19 +75,18 @@ telemetry::ConsumerReading ConsumerReport::read(const Now& known, Nanos now) {
 void ConsumerReport::look_at_ring(const detail::MappedEpoch& epoch,
                                   telemetry::ConsumerReading& reading, Nanos now) {
   reading.epoch = epoch.epoch();
-  const std::uint64_t last_seq = shared_.delivery.last_seq.load(std::memory_order_acquire);
-  if (told_.tracked_epoch != epoch.epoch() ||
-      shared_.delivery.epoch.load(std::memory_order_acquire) != epoch.epoch()) {
+  const std::optional<std::uint64_t> last_seq = shared_.delivery.sequence.of(epoch.epoch());
+  if (told_.tracked_epoch != epoch.epoch() || !last_seq) {
     return;
   }
   const core::consumer::PlaceInRing place =
-      core::consumer::place_in_ring<base::DefaultAtom>(epoch.memory, last_seq);
+      core::consumer::place_in_ring<base::DefaultAtom>(epoch.memory, *last_seq);
   if (place.behind >= behind_ || now - behind_since_ > kPeakHeld || behind_of_ != epoch.epoch()) {
     behind_ = place.behind;
     behind_since_ = now;
     behind_of_ = epoch.epoch();
   }
-  reading.last_seq = last_seq;
+  reading.last_seq = *last_seq;
   reading.behind = behind_;
   if (place.timestamp_ns) {
     reading.frame_age_ns =

@@ -8,6 +8,9 @@ namespace tensorpool::inline v0::detail {
 void MetadataHistory::put(std::shared_ptr<const MetadataSet> set) {
   const std::lock_guard lock(mutex_);
   latest_ = set;
+  std::erase_if(sets_, [&](const auto& one) {
+    return one->epoch == set->epoch && one->version == set->version;
+  });
   sets_.push_front(std::move(set));
   if (sets_.size() > kSetsMax) {
     sets_.pop_back();
@@ -17,6 +20,7 @@ void MetadataHistory::put(std::shared_ptr<const MetadataSet> set) {
 void MetadataHistory::clear() {
   const std::lock_guard lock(mutex_);
   latest_.reset();
+  std::erase_if(sets_, [](const auto& one) { return one->epoch == 0; });
 }
 
 std::shared_ptr<const MetadataSet> MetadataHistory::latest() const {

@@ -20,7 +20,8 @@ class MetadataHistory {
  public:
   /// The newest from now on. One with the same epoch and version takes the place of the older.
   void put(std::shared_ptr<const MetadataSet> set);
-  /// There is no newest one any more (W377); frames still find theirs.
+  /// There is no newest one any more (W377); frames still find theirs, by their epoch. Sets whose
+  /// epoch was not known yet (0) are forgotten: they might be taken for the next producer's.
   void clear();
 
   /// Null when there is none.

@@ -131,7 +131,7 @@ bool OwnerAgent::tell_qos(ControlBus& control) {
   message.stream_id = stream_.plan().stream_id();
   message.producer_id = options_.producer_id;
   message.epoch = stream_.epoch();
-  message.current_seq = shared_.next_seq.load(std::memory_order_relaxed);  // W395
+  message.current_seq = shared_.next_seq.of(message.epoch).value_or(0);  // W395
   return control.send_qos(message);
 }
 

@@ -19,6 +19,7 @@
 #include "agents/producer_report.hpp"
 #include "agents/producer_tally.hpp"
 #include "agents/registry_agent.hpp"
+#include "agents/told_sequence.hpp"
 #include "core/producer/announcer.hpp"
 #include "core/registration/qos.hpp"
 #include "os/create_region.hpp"
@@ -43,7 +44,7 @@ class OwnerAgent final : public ControlListener {
   /// What the producer's thread shares with the agent.
   struct Shared {
     OwnStreams& own_streams;
-    const std::atomic<std::uint64_t>& next_seq;
+    const ToldSequence<>& next_seq;
     const ProducerTally& tally;
   };
 

@@ -83,9 +83,8 @@ void RegistrationAgent::say_qos(ControlBus& control, std::uint32_t consumer_id, 
   message.stream_id = options_.stream_id;
   message.consumer_id = consumer_id;
   message.epoch = epoch;  // W397
-  const std::uint64_t last_seq = shared_.last_seq.load(std::memory_order_acquire);
-  if (epoch != 0 && shared_.epoch.load(std::memory_order_acquire) == epoch) {
-    message.last_seq_seen = last_seq;  // W398
+  if (epoch != 0) {
+    message.last_seq_seen = shared_.sequence.of(epoch).value_or(0);  // W398
   }
   message.drops_gap = shared_.drops_gap.load(std::memory_order_relaxed);  // W396
   message.drops_late = shared_.drops_late.load(std::memory_order_relaxed);

@@ -13,6 +13,7 @@
 
 #include "agents/assigned_stream.hpp"
 #include "agents/control_bus.hpp"
+#include "agents/told_sequence.hpp"
 #include "core/registration/hello_sender.hpp"
 #include "core/registration/qos.hpp"
 #include "core/timing.hpp"
@@ -36,8 +37,7 @@ struct Delivery {
   }
 };
 
-/// What control thread, polling thread and application tell each other about it. Each stands alone,
-/// except what the polling thread tells for QoS.
+/// What control thread, polling thread and application tell each other about it. Each stands alone.
 struct DeliveryShared {
   std::atomic<std::uint64_t> wished{Delivery{}.packed()};    ///< by the application, on any thread
   std::atomic<std::uint64_t> in_force{Delivery{}.packed()};  ///< by the control thread
@@ -45,9 +45,7 @@ struct DeliveryShared {
   std::atomic<std::uint32_t> own_stream_id{0};
   std::atomic<std::uint32_t> own_control_id{0};
 
-  // By the polling thread. `epoch` is 0 while `last_seq` changes its meaning.
-  std::atomic<std::uint64_t> epoch{0};
-  std::atomic<std::uint64_t> last_seq{0};
+  ToldSequence<> sequence;  ///< the highest that was tracked; by the polling thread, as these:
   std::atomic<std::uint64_t> drops_gap{0};
   std::atomic<std::uint64_t> drops_late{0};
 };

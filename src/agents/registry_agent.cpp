@@ -26,6 +26,7 @@ namespace {
   }
   wanted.taken.push_back({.transport = options.descriptor_channel.transport_key(),
                           .stream_id = static_cast<std::uint32_t>(options.descriptor_stream_id)});
+  wanted.taken.push_back(usual_descriptor_streams());
   wanted.capacity = options.consumers_max;
   wanted.stale_timeout = options.stale_timeout;
   auto made = core::registration::Responder::create(std::move(wanted));

@@ -23,7 +23,7 @@ class RegistryAgent {
 
   struct Options {
     bool responds = true;  ///< W293
-    /// Whose ids nobody gets for himself, besides those of the bus (W306).
+    /// Whose ids nobody gets for himself, besides those of the bus and the usual ones (W306).
     bus::Channel descriptor_channel = {};
     std::int32_t descriptor_stream_id = 0;
     std::size_t consumers_max = 256;
@@ -43,7 +43,8 @@ class RegistryAgent {
   void on_qos(const layout::QosConsumer& qos, Nanos now);
   /// Of somebody else than this client.
   void on_config(const layout::ConsumerConfig& config, Nanos now);
-  /// Until it is known who answers, nobody does: consumers ask again (W293, W294).
+  /// Until it is known who answers, nobody does: consumers ask again, and each is answered once by
+  /// one that finds that it is the one (W293, W294, W315).
   void set_responds(bool responds) noexcept { responder_.set_responds(responds); }
   void on_lease_revoked(const layout::ShmLeaseRevoked& notice);
 

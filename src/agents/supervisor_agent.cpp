@@ -10,13 +10,6 @@ namespace tensorpool::inline v0::agents {
 using core::registration::Responder;
 using core::supervisor::Report;
 
-namespace {
-
-/// Where descriptors go unless somebody says otherwise (§1.23).
-constexpr std::uint32_t kDescriptorStreamDefault = 1100;
-
-}  // namespace
-
 Result<std::unique_ptr<SupervisorAgent>> SupervisorAgent::create(bus::Client& client,
                                                                  Options options, Nanos now) {
   const core::driver::SupervisorSettings& settings = options.settings;
@@ -37,9 +30,7 @@ Result<std::unique_ptr<SupervisorAgent>> SupervisorAgent::create(bus::Client& cl
     places.push_back({.channel = std::move(*channel),
                       .stream_id = static_cast<std::int32_t>(shared->stream_id)});
   }
-  if (Result<std::string> ipc = own_transport("aeron:ipc")) {
-    wanted.taken.push_back({.transport = std::move(*ipc), .stream_id = kDescriptorStreamDefault});
-  }
+  wanted.taken.push_back(usual_descriptor_streams());
   Result<Supervisor> machine = Supervisor::create(std::move(wanted), now);
   if (!machine) {
     return fail(machine.error());

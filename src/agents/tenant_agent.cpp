@@ -307,10 +307,7 @@ bool TenantAgent::tell_qos(ControlBus& control) const {
   message.stream_id = lease_->machine().stream_id();
   message.producer_id = lease_->machine().client_id();  // D85
   message.epoch = (*present_)->epoch();
-  if (shared_.seq_epoch.load(std::memory_order_acquire) ==
-      message.epoch) {  // sync(told-seq): observe
-    message.current_seq = shared_.next_seq.load(std::memory_order_relaxed);  // W395
-  }
+  message.current_seq = shared_.next_seq.of(message.epoch).value_or(0);  // W395
   return control.send_qos(message);
 }
 

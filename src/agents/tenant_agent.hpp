@@ -22,6 +22,7 @@
 #include "agents/producer_report.hpp"
 #include "agents/producer_tally.hpp"
 #include "agents/registry_agent.hpp"
+#include "agents/told_sequence.hpp"
 #include "agents/written_epoch.hpp"
 #include "bus/handoff.hpp"
 #include "core/producer/announcer.hpp"
@@ -66,10 +67,7 @@ struct TenantShared {
   Standing standing;
   OwnStreams own_streams;  ///< of single consumers
   ProducerTally tally;
-  /// The number that the next frame gets, and the epoch that it is of, for QoS. Told by the
-  /// producer's thread: `seq_epoch` is 0 while it goes from one epoch to another.
-  std::atomic<std::uint64_t> next_seq{0};
-  std::atomic<std::uint64_t> seq_epoch{0};
+  ToldSequence<> next_seq;  ///< that the next frame gets, for QoS; by the producer's thread
 };
 
 class TenantAgent final : public ControlListener {

@@ -149,13 +149,7 @@ void ConsumerCore::tell_qos() noexcept {
   agents::DeliveryShared& told = shared_.delivery;
   told.drops_gap.store(receiver_.counters().drops_gap, std::memory_order_relaxed);
   told.drops_late.store(receiver_.counters().drops_late, std::memory_order_relaxed);
-  if (told.epoch.load(std::memory_order_relaxed) != receiver_.epoch()) [[unlikely]] {
-    told.epoch.store(0, std::memory_order_relaxed);
-    told.last_seq.store(receiver_.last_seq(), std::memory_order_release);
-    told.epoch.store(receiver_.epoch(), std::memory_order_release);
-    return;
-  }
-  told.last_seq.store(receiver_.last_seq(), std::memory_order_relaxed);
+  told.sequence.tell(receiver_.epoch(), receiver_.last_seq());
 }
 
 Status ConsumerCore::set_delivery(DeliveryMode mode, std::uint32_t max_rate_hz) {

@@ -57,7 +57,6 @@ void ProducerCore::release() noexcept {
     }
   }
   present_ = offered;
-  shared_.seq_epoch.store(0, std::memory_order_relaxed);
   if (present_ != nullptr) {
     present_->retain();
     present_->writer.counters() = kept_;
@@ -65,9 +64,7 @@ void ProducerCore::release() noexcept {
     if (wake_ != nullptr) {
       wake_->want(stream_id(), present_->epoch());
     }
-    shared_.next_seq.store(present_->writer.next_seq(), std::memory_order_relaxed);
-    // sync(told-seq): publish.
-    shared_.seq_epoch.store(present_->epoch(), std::memory_order_release);
+    shared_.next_seq.tell(present_->epoch(), present_->writer.next_seq());
   }
   writable_ = loss_untold_ ? nullptr : present_;
 }
@@ -99,7 +96,7 @@ PublishStatus ProducerCore::publish(const TensorInfo& info, std::span<const std:
   }
   const PublishStatus status = writable_->writer.publish(info, payload, timestamp_ns);
   if (status == PublishStatus::kPublished) [[likely]] {
-    shared_.next_seq.store(writable_->writer.next_seq(), std::memory_order_relaxed);
+    shared_.next_seq.go_on(writable_->writer.next_seq());
     tell_consumers(*writable_, payload.size());
   } else {
     shared_.tally.tell_all(writable_->writer.counters());
@@ -118,7 +115,7 @@ PublishStatus ProducerCore::claim(std::size_t bytes, FillWith fill, OpenClaim& o
   }
   const PublishStatus status = writable_->writer.claim(bytes, out, fill);
   if (status == PublishStatus::kPublished) [[likely]] {
-    shared_.next_seq.store(writable_->writer.next_seq(), std::memory_order_relaxed);
+    shared_.next_seq.go_on(writable_->writer.next_seq());
     ++writable_->open_claims;
     if (!progress_.is_quiet()) [[unlikely]] {
       tell_started(*writable_, out.seq);

@@ -10,6 +10,7 @@
 
 namespace tensorpool::inline v0::driver {
 
+using core::registration::ConsumerKey;
 using core::registration::OwnStream;
 using core::registration::Responder;
 using core::registration::ResponderAction;
@@ -37,6 +38,7 @@ namespace {
       options.taken.push_back({.transport = *transport, .stream_id = shared->stream_id});
     }
   }
+  options.taken.push_back(agents::usual_descriptor_streams());
   options.handed_out =
       Responder::HandedOut{.descriptors = ranges_of(settings.descriptor_stream_ids),
                            .controls = ranges_of(settings.control_stream_ids)};
@@ -50,15 +52,19 @@ namespace {
 }  // namespace
 
 ConsumerStreams::ConsumerStreams(const core::driver::Settings& settings,
-                                 core::driver::Counters& counters)
-    : responder_(make_responder(settings)), counters_(counters) {}
+                                 core::driver::Counters& counters, HoldsLease holds_lease)
+    : responder_(make_responder(settings)),
+      counters_(counters),
+      holds_lease_(std::move(holds_lease)) {}
 
 void ConsumerStreams::on_hello(const layout::ConsumerHello& hello, Nanos now, const Send& send) {
+  const ConsumerKey key{.stream_id = hello.stream_id, .consumer_id = hello.consumer_id};
+  if (!holds_lease_(key)) {
+    return;
+  }
   const bool asks =
       !OwnStream::of(hello.descriptor_channel, hello.descriptor_stream_id).is_absent() ||
       !OwnStream::of(hello.control_channel, hello.control_stream_id).is_absent();
-  const core::registration::ConsumerKey key{.stream_id = hello.stream_id,
-                                            .consumer_id = hello.consumer_id};
   const auto known = responder_.find(key);
   const bool has_one = known && (known->descriptor_stream_id != 0 || known->control_stream_id != 0);
   if (asks || has_one) {  // D249
@@ -75,9 +81,10 @@ void ConsumerStreams::on_hello(const layout::ConsumerHello& hello, Nanos now, co
   }
 }
 
-void ConsumerStreams::on_lease_ended(const layout::ShmLeaseRevoked& notice) {
-  if (notice.role == layout::Role::kConsumer) {
-    responder_.on_lease_ended({.stream_id = notice.stream_id, .consumer_id = notice.client_id});
+void ConsumerStreams::on_lease_notice(const layout::ShmLeaseRevoked& notice) {
+  const ConsumerKey key{.stream_id = notice.stream_id, .consumer_id = notice.client_id};
+  if (notice.role == layout::Role::kConsumer && !holds_lease_(key)) {
+    responder_.on_lease_ended(key);
   }
 }
 

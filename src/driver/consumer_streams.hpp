@@ -17,6 +17,8 @@ namespace tensorpool::inline v0::driver {
 class ConsumerStreams {
  public:
   using Send = std::function<void(const layout::ConsumerConfig&)>;
+  /// Whether this client consumes this stream under a lease.
+  using HoldsLease = std::function<bool(core::registration::ConsumerKey)>;
 
   /// Whether this driver is the one that answers hellos (D248).
   [[nodiscard]] static bool is_responder(const core::driver::Settings& settings) noexcept {
@@ -24,19 +26,23 @@ class ConsumerStreams {
            (!settings.descriptor_stream_ids.empty() || !settings.control_stream_ids.empty());
   }
 
-  /// Precondition: is_responder(settings). `counters` outlives the object.
-  ConsumerStreams(const core::driver::Settings& settings, core::driver::Counters& counters);
+  /// Precondition: is_responder(settings). `counters`, and what `holds_lease` asks, outlive the
+  /// object.
+  ConsumerStreams(const core::driver::Settings& settings, core::driver::Counters& counters,
+                  HoldsLease holds_lease);
 
-  /// A hello of a consumer that holds a lease for that stream; the caller ignores all others
-  /// (D249).
+  /// Ignores consumers that hold no lease for the stream (D249).
   void on_hello(const layout::ConsumerHello& hello, Nanos now, const Send& send);
-  void on_lease_ended(const layout::ShmLeaseRevoked& notice);
+  /// A notice is on its way. It may be about a lease that never was (D157), whose client and stream
+  /// are what somebody said they are: whoever still holds a lease keeps his streams (D251).
+  void on_lease_notice(const layout::ShmLeaseRevoked& notice);
 
  private:
   void count();
 
   core::registration::Responder responder_;
   core::driver::Counters& counters_;
+  HoldsLease holds_lease_;
 };
 
 }  // namespace tensorpool::inline v0::driver

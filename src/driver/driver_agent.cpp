@@ -39,7 +39,11 @@ Result<std::unique_ptr<DriverAgent>> DriverAgent::create(os::Syscalls& calls, bu
   }
   agent->bus_ = std::move(*bus);
   if (ConsumerStreams::is_responder(agent->settings_)) {
-    agent->consumer_streams_.emplace(agent->settings_, agent->machine_->counters());
+    agent->consumer_streams_.emplace(
+        agent->settings_, agent->machine_->counters(),
+        [machine = agent->machine_.get()](core::registration::ConsumerKey consumer) {
+          return machine->consumes(consumer.stream_id, consumer.consumer_id);
+        });
   }
   if (const Status begun = agent->begin_supervisor(); !begun) {
     return fail(begun.error());
@@ -135,10 +139,8 @@ Status DriverAgent::revoke(std::uint64_t lease_id, std::string_view text, Nanos 
 
 void DriverAgent::handle(const Request& request, Nanos now) {
   if (const auto* const hello = std::get_if<layout::ConsumerHello>(&request)) {
-    if (machine_->consumes(hello->stream_id, hello->consumer_id)) {  // D249
-      consumer_streams_->on_hello(
-          *hello, now, [this](const layout::ConsumerConfig& config) { bus_->send(config); });
-    }
+    consumer_streams_->on_hello(
+        *hello, now, [this](const layout::ConsumerConfig& config) { bus_->send(config); });
     return;
   }
   pressing_ += std::holds_alternative<layout::ShmLeaseKeepalive>(request) ? 0 : 1;
@@ -244,7 +246,7 @@ void DriverAgent::carry_out(const core_driver::DetachAnswer& action, Nanos now) 
 void DriverAgent::carry_out(const core_driver::LeaseNotice& action, Nanos now) {
   audit_.write(action, now);
   if (consumer_streams_) {
-    consumer_streams_->on_lease_ended(action.notice);  // D251
+    consumer_streams_->on_lease_notice(action.notice);  // D251
   }
   const bool expired = action.notice.reason == layout::LeaseRevokeReason::kExpired;
   TP_KILLPOINT("driver.notice.unsent");

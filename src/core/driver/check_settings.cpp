@@ -10,6 +10,7 @@
 
 #include "base/reason.hpp"
 #include "core/driver/settings_text.hpp"
+#include "core/naming/stream_names.hpp"
 #include "core/region/directories.hpp"
 #include "core/region/uri.hpp"
 #include "layout/limits.hpp"
@@ -132,6 +133,17 @@ void refuse_taken(Findings& findings, const std::string& key, const IdRange& ran
   }
 }
 
+/// W306. Which of them there are, only producers know.
+void warn_of_shared(Findings& findings, const std::string& key, const IdRange& range) {
+  constexpr IdRange kShared{.first = naming::kSharedStreamIdFirst,
+                            .last = naming::kSharedStreamIdLast};
+  if (range.first <= kShared.last && kShared.first <= range.last) {
+    findings.warn(key, text_of(range) + " and " + text_of(kShared) +
+                           ", where streams have their shared descriptors, have ids in common, "
+                           "which no consumer gets: choose ranges apart from those");
+  }
+}
+
 /// D237.
 [[nodiscard]] bool check_range(Findings& findings, const std::string& key, const IdRange& range,
                                Limits limits) {
@@ -175,6 +187,13 @@ void check_ranges(Findings& findings, const Settings& settings) {
   add_static_ids(settings, taken);
   for (const auto& [range, key] : sorted) {
     refuse_taken(findings, key, range, taken);
+  }
+  for (const auto& [key, ranges] :
+       {std::pair("driver.descriptor_stream_id_range", &settings.descriptor_stream_ids),
+        std::pair("driver.control_stream_id_range", &settings.control_stream_ids)}) {
+    for (const IdRange& range : *ranges) {
+      warn_of_shared(findings, key, range);
+    }
   }
 
   std::ranges::stable_sort(sorted, {}, [](const Keyed& keyed) { return keyed.range.first; });
@@ -504,9 +523,11 @@ void check_granted(Findings& findings, const Settings& settings,
   add_static_ids(settings, taken);
   if (descriptor) {
     refuse_taken(findings, descriptor_key, *descriptor, taken);
+    warn_of_shared(findings, descriptor_key, *descriptor);
   }
   if (control) {
     refuse_taken(findings, control_key, *control, taken);
+    warn_of_shared(findings, control_key, *control);
   }
   if (descriptor && control && descriptor->first <= control->last &&
       control->first <= descriptor->last) {

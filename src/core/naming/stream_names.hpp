@@ -27,14 +27,21 @@ namespace tensorpool::inline v0::core::naming {
   return 10'000U + crc32c(name) % 1000U;
 }
 
+/// Between these lie the ids that descriptor_stream_id() gives, and those of QoS and metadata: what
+/// everybody shares is found here, unless somebody says otherwise.
+inline constexpr std::uint32_t kSharedStreamIdFirst = 1100;
+inline constexpr std::uint32_t kSharedStreamIdLast = 2101;
+
 /// The Aeron stream id of a stream's own descriptors, so that a stopped reader of one stream holds
 /// up no other: 1100 + (n mod 1000), and 2100 or 2101 where that would be the id of QoS (1200) or
 /// metadata (1300).
 [[nodiscard]] constexpr std::int32_t descriptor_stream_id(std::uint32_t stream_number) noexcept {
-  constexpr std::int32_t kQos = 1200;
-  constexpr std::int32_t kMetadata = 1300;
-  const auto id = static_cast<std::int32_t>(1100U + stream_number % 1000U);
-  return id == kQos ? 2100 : id == kMetadata ? 2101 : id;
+  constexpr std::uint32_t kQos = 1200;
+  constexpr std::uint32_t kMetadata = 1300;
+  const std::uint32_t id = kSharedStreamIdFirst + stream_number % 1000U;
+  return static_cast<std::int32_t>(id == kQos        ? kSharedStreamIdLast - 1
+                                   : id == kMetadata ? kSharedStreamIdLast
+                                                     : id);
 }
 
 }  // namespace tensorpool::inline v0::core::naming

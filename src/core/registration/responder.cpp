@@ -71,11 +71,12 @@ void Responder::on_hello(const ConsumerHello& hello, Nanos now) {
   if (!responds()) {
     return;  // W294
   }
-  // An answer may be lost, and that of a former life may still be in force (W299).
-  known->answer_owed |= owed || known->told || !options_.adds_publications;
-  for (const OwnKind which : {OwnKind::kDescriptor, OwnKind::kControl}) {
-    take_request(*known, which, requests[at(which)]);
-  }
+  known->told |= owed;
+  // An answer may be lost, and that of a former life may still be in force (W299), or that of who
+  // answered before: the table may have forgotten whom he has told something (W315).
+  const bool first = greets_ && !std::exchange(known->greeted, true);
+  known->answer_owed |= known->told || first || !options_.adds_publications;
+  take_requests(*known, requests);
   answer_when_settled(*known);
 }
 
@@ -116,8 +117,7 @@ void Responder::on_config(const ConsumerConfig& config, Nanos now) {
     known->configured = config.mode;  // W296
     ++generation_;
   }
-  take_request(*known, OwnKind::kDescriptor, streams[0]);  // W317, D257
-  take_request(*known, OwnKind::kControl, streams[1]);
+  take_requests(*known, streams);  // W317, D257
 }
 
 /// Two that answer would contradict each other once per hello (W293).
@@ -125,31 +125,43 @@ void Responder::step_back() {
   unanswered_since_.reset();
   if (!std::exchange(stepped_back_, true)) {
     ++counters_.stepped_back;
-    for (Entry& known : entries_) {
-      known.answer_owed = false;
-      for (Own& own : known.own) {
-        if (own.state == OwnState::kShared) {
-          own = {};  // that it was refused here says nothing of the other one's configs
-        }
-      }
-    }
+    cease_to_answer();
   }
 }
 
 /// Whoever answered is gone when he leaves hellos unanswered for as long as makes a consumer stale.
-/// What he has told consumers ends with that.
 void Responder::come_forward_when_missed(Nanos now) {
   if (!unanswered_since_) {
     unanswered_since_ = now;
   } else if (now - *unanswered_since_ >= options_.stale_timeout) {
     stepped_back_ = false;
-    owes_answers_ = true;
-    for (Entry& known : entries_) {
-      known.answer_owed = known.configured.has_value();
-      known.configured.reset();
-    }
-    ++generation_;
+    begin_to_answer();
   }
+}
+
+/// Somebody else decides from now on, and sends what there is to say (W294).
+void Responder::cease_to_answer() noexcept {
+  for (Entry& known : entries_) {
+    known.answer_owed = false;
+    for (Own& own : known.own) {
+      if (own.state == OwnState::kShared) {
+        own = {};  // that it was refused here says nothing of the other one's configs
+      }
+    }
+  }
+}
+
+/// What somebody else has told consumers ends with that, and they hear so.
+void Responder::begin_to_answer() noexcept {
+  owes_answers_ = true;
+  greets_ = true;
+  for (Entry& known : entries_) {
+    known.answer_owed = known.configured.has_value();
+    known.told |= known.answer_owed;
+    known.greeted = false;
+    known.configured.reset();
+  }
+  ++generation_;
 }
 
 void Responder::on_added(ConsumerKey consumer, OwnKind which, bool added) {
@@ -185,7 +197,13 @@ void Responder::on_lease_ended(ConsumerKey consumer) {
 }
 
 void Responder::set_responds(bool responds) noexcept {
+  if (options_.responds == responds) {
+    return;  // one that has stepped back of itself comes forward of itself
+  }
   options_.responds = responds;
+  stepped_back_ = false;
+  unanswered_since_.reset();
+  responds ? begin_to_answer() : cease_to_answer();
 }
 
 Status Responder::set_policy(Policy policy) {
@@ -196,6 +214,7 @@ Status Responder::set_policy(Policy policy) {
   ++generation_;
   for (Entry& known : entries_) {
     known.answer_owed = responds();
+    known.told |= known.answer_owed;
   }
   owes_answers_ = responds();
   return {};
@@ -320,7 +339,6 @@ void Responder::answer_when_settled(Entry& of) {
                                     [](const Own& own) { return own.state == OwnState::kAdding; });
   if (of.answer_owed && settled) {
     of.answer_owed = false;
-    of.told = true;
     push({.kind = Kind::kSendConfig, .consumer = of.key, .config = config_for(of)});
   }
 }
@@ -340,7 +358,7 @@ void Responder::answer_newcomer_in_vain(const ConsumerHello& hello) {
                        (asks(hello.control_channel, hello.control_stream_id) ? 1 : 0);
   counters_.declined_full += static_cast<std::uint64_t>(requests);
   if (requests != 0 || !passing.supports_shm || passing.refuses_layout ||
-      options_.policy.applies() || !options_.adds_publications) {
+      options_.policy.applies() || greets_ || !options_.adds_publications) {
     push({.kind = Kind::kSendConfig, .consumer = passing.key, .config = config_for(passing)});
   }
 }

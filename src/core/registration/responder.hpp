@@ -18,8 +18,9 @@
 // | --------------------------- | --------------------------- | ----------------- | --------------- |
 // | unknown                     | hello, table full           | answer declines   | unknown         |
 // | unknown                     | hello                       | as for shared     | shared          |
-// | shared, never answered      | hello without request       | -                 | shared          |
-// | shared, answered before     | hello without request       | send config       | shared          |
+// | shared, never owed answers  | hello without request       | -                 | shared          |
+// | the same                    | its first one (2)           | send config       | shared          |
+// | shared, owed one before     | hello without request       | send config       | shared          |
 // | shared                      | hello, request refused      | send config       | shared          |
 // | shared                      | hello, request allowed      | add               | adding          |
 // | shared, declined            | same request again          | send same config  | shared          |
@@ -35,19 +36,30 @@
 // | adding, assigned            | one that gives it to another | close            | shared          |
 // | any                         | silent, or lease ended      | close             | unknown         |
 //
-// (1) the same config adds again: the consumer is listening there.
+// (1) the same config adds again, also where no place was found: the consumer is listening there.
+// (2) since this responder began to answer in the place of another one: see (4).
 //
-// | of the whole table | input                                             | next      |
-// | ------------------ | ------------------------------------------------- | --------- |
-// | answers            | config of another responder                       | follows   |
-// | follows            | config of another responder                       | follows   |
-// | follows            | hello that is owed an answer, or of one that the  | answers   |
-// |                    | other has told: none answered for a stale timeout |           |
+// | of the whole table | input                                             | next        |
+// | ------------------ | ------------------------------------------------- | ----------- |
+// | answers            | config of another responder                       | follows     |
+// | answers            | set_responds(false)                               | follows (3) |
+// | follows            | config of another responder                       | follows     |
+// | follows            | hello that is owed an answer, or of one that the  | answers (4) |
+// |                    | other has told: none answered for a stale timeout |             |
+// | follows (3)        | set_responds(true)                                | answers (4) |
+//
+// Who goes from answering to following owes no answers, and tries what it has refused when it is
+// told to by a config.
+// (3) and no missing answer ends that.
+// (4) what the other one has told ends: everybody whom he is known to have told something is sent a
+// config, and everybody else is answered once, at his first hello.
 //
 // The table is kept for the descriptor and the control stream of each consumer, one apart from the
-// other (W302); a config is sent when neither is being added. A hello that arrives meanwhile is
-// answered by that config. Who opens no publications himself, a driver or a supervisor, answers
-// every hello: consumers may still follow what his former life has told them.
+// other (W302): of what a hello or config changes, everything is closed before anything is added,
+// so that a consumer may exchange its two streams. A config is sent when neither is being added; a
+// hello that arrives meanwhile is answered by that config. Who opens no publications himself, a
+// driver or a supervisor, answers every hello: consumers may still follow what his former life has
+// told them.
 //
 // Thread contract: one thread at a time. Allocates: in proportion to `capacity` and channels.
 #pragma once
@@ -133,10 +145,17 @@ class Responder {
       return forced_mode.has_value() || !allow_shm || !fallback_uri.empty();
     }
   };
-  /// A stream that everybody shares, or that serves something else: nobody gets it for himself.
+  /// Streams that everybody shares, or that serve something else: nobody gets them for himself.
   struct Taken {
     std::string transport = {};
     std::uint32_t stream_id = 0;
+    std::uint32_t count = 1;  ///< so many, from that id on
+    /// Others use them, or may: they are not granted. Who follows opens them all the same (W317).
+    bool by_custom = false;
+
+    [[nodiscard]] bool covers(std::uint32_t id) const noexcept {
+      return id >= stream_id && id - stream_id < count;
+    }
   };
   struct IdRange {
     std::uint32_t first = 0;
@@ -186,7 +205,8 @@ class Responder {
   void on_config_unsent(ConsumerKey consumer);
   /// The consumer's lease under a driver has ended, by whatever route (W321).
   void on_lease_ended(ConsumerKey consumer);
-  /// Whether hellos are answered from now on. What was assigned before stays as it is.
+  /// Whether hellos are answered from now on, or somebody else answers them. What was assigned
+  /// before stays as it is until he says otherwise, or the consumer asks for something else.
   void set_responds(bool responds) noexcept;
   /// Another policy: everybody is told (W315).
   [[nodiscard]] Status set_policy(Policy policy);
@@ -231,7 +251,8 @@ class Responder {
     bool supports_shm = true;
     bool refuses_layout = false;  ///< expects another one than ours (W316)
     bool answer_owed = false;
-    bool told = false;                            ///< has been sent a config
+    bool told = false;     ///< was owed an answer once, which may be lost: each hello has one
+    bool greeted = false;  ///< has said hello since this one began to answer
     std::optional<layout::Mode> configured = {};  ///< by another responder (W296)
     LiveConsumer said = {};                       ///< in its hello
     std::array<Own, 2> own = {};
@@ -242,14 +263,18 @@ class Responder {
   [[nodiscard]] Entry* entry(ConsumerKey key);
   [[nodiscard]] Entry* enter(ConsumerKey key, Nanos now);
   void take_hello(Entry& to, const layout::ConsumerHello& hello);
-  void take_request(Entry& of, OwnKind which, OwnStream request);
+  void take_requests(Entry& of, const Requests& requests);
+  void assign(Entry& of, OwnKind which);
   [[nodiscard]] bool is_owed_answer(const Entry& by, const Requests& requests) const noexcept;
   void step_back();
   void come_forward_when_missed(Nanos now);
+  void cease_to_answer() noexcept;
+  void begin_to_answer() noexcept;
   [[nodiscard]] bool place(ConsumerKey key, OwnKind which, Own& own);
   [[nodiscard]] Result<std::string> transport_of(const Grant& grant, const Own& own) const;
   [[nodiscard]] std::uint32_t choose_id(ConsumerKey key, OwnKind which, const Own& own);
   [[nodiscard]] std::uint32_t next_free_id(OwnKind which, const Own& own);
+  [[nodiscard]] bool is_customary(const std::string& on, std::uint32_t id) const;
   [[nodiscard]] bool is_taken(const Own& by, const std::string& on, std::uint32_t id) const;
   void take_from_others(const Own& by, const std::string& on, std::uint32_t id);
   void give_up(Entry& of, OwnKind which);
@@ -264,6 +289,7 @@ class Responder {
   std::vector<Entry> entries_;
   std::array<std::uint32_t, 2> next_id_{};  ///< round robin through the ranges
   bool owes_answers_ = false;
+  bool greets_ = false;                         ///< has begun to answer in the place of another one
   bool stepped_back_ = false;                   ///< another one answers
   std::optional<Nanos> unanswered_since_ = {};  ///< while he does: the first hello that he did not
   Nanos look_at_ = Nanos::max();                ///< no consumer is stale before

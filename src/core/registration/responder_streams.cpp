@@ -15,15 +15,32 @@ constexpr std::uint32_t kAeronStreamIdMax = 0x7FFF'FFFF;  // W305
 
 }  // namespace
 
-/// What was asked for before, and what became of that, stays as it is (W297, W310).
-void Responder::take_request(Entry& of, OwnKind which, OwnStream request) {
-  Own& own = of.own[at(which)];
-  if (request == own.request) {
-    return;
+/// What was asked for before, and what became of that, stays as it is (W297, W310). What has
+/// changed is given up before any of it is placed: one may want what the other had.
+void Responder::take_requests(Entry& of, const Requests& requests) {
+  std::array<bool, 2> changed = {};
+  for (const OwnKind which : {OwnKind::kDescriptor, OwnKind::kControl}) {
+    Own& own = of.own[at(which)];
+    changed[at(which)] = own.request != requests[at(which)];
+    if (changed[at(which)]) {
+      give_up(of, which);  // W311
+      own.request = requests[at(which)];
+    }
   }
-  give_up(of, which);  // W311
-  own.request = std::move(request);
-  if (own.request.is_absent() || !place(of.key, which, own)) {
+  for (const OwnKind which : {OwnKind::kDescriptor, OwnKind::kControl}) {
+    if (changed[at(which)] && !of.own[at(which)].request.is_absent()) {
+      assign(of, which);
+    }
+  }
+}
+
+/// Precondition: a stream is requested, and there is none.
+void Responder::assign(Entry& of, OwnKind which) {
+  Own& own = of.own[at(which)];
+  if (!place(of.key, which, own)) {
+    if (!responds()) {
+      own = {};  // tried again when he who answers repeats it: the consumer listens there (W317)
+    }
     return;
   }
   if (options_.adds_publications) {
@@ -64,7 +81,7 @@ bool Responder::place(ConsumerKey key, OwnKind which, Own& own) {
   if (!responds()) {
     take_from_others(own, *transport, id);
   }
-  if (is_taken(own, *transport, id)) {
+  if (is_taken(own, *transport, id) || (responds() && is_customary(*transport, id))) {
     ++counters_.declined_taken;
     return false;
   }
@@ -96,10 +113,13 @@ std::uint32_t Responder::next_free_id(OwnKind which, const Own& own) {
                                            ? options_.handed_out->descriptors
                                            : options_.handed_out->controls;
   const auto is_free = [&](std::uint32_t id) {
-    return std::none_of(entries_.begin(), entries_.end(), [&](const Entry& other) {
-      return std::any_of(other.own.begin(), other.own.end(),
-                         [&](const Own& held) { return &held != &own && held.stream_id == id; });
-    });
+    return std::none_of(options_.taken.begin(), options_.taken.end(),
+                        [&](const Taken& one) { return one.covers(id); }) &&
+           std::none_of(entries_.begin(), entries_.end(), [&](const Entry& other) {
+             return std::any_of(other.own.begin(), other.own.end(), [&](const Own& held) {
+               return &held != &own && held.stream_id == id;
+             });
+           });
   };
   std::uint32_t lowest = 0;
   std::uint32_t following = 0;
@@ -107,7 +127,7 @@ std::uint32_t Responder::next_free_id(OwnKind which, const Own& own) {
     if (wanted >= range.first && wanted <= range.last && is_free(wanted)) {
       return wanted;
     }
-    // Never more than one id per held one is looked at in vain.
+    // Never more than one id per held or taken one is looked at in vain.
     for (std::uint32_t id = range.first; lowest == 0 && id <= range.last; ++id) {
       lowest = is_free(id) ? id : 0;
     }
@@ -121,16 +141,22 @@ std::uint32_t Responder::next_free_id(OwnKind which, const Own& own) {
   return chosen;
 }
 
+/// Whether streams of others are usually found at `id` on `on` (W306).
+bool Responder::is_customary(const std::string& on, std::uint32_t id) const {
+  return std::any_of(options_.taken.begin(), options_.taken.end(), [&](const Taken& one) {
+    return one.by_custom && one.covers(id) && one.transport == on;
+  });
+}
+
 /// Whether the stream `id` on `on` belongs to everybody, or to somebody else than `by` (W306).
 bool Responder::is_taken(const Own& by, const std::string& on, std::uint32_t id) const {
-  const auto same = [&](const std::string& transport, std::uint32_t stream_id) {
-    return stream_id == id && transport == on;
-  };
   return std::any_of(options_.taken.begin(), options_.taken.end(),
-                     [&](const Taken& one) { return same(one.transport, one.stream_id); }) ||
+                     [&](const Taken& one) {
+                       return !one.by_custom && one.covers(id) && one.transport == on;
+                     }) ||
          std::any_of(entries_.begin(), entries_.end(), [&](const Entry& other) {
            return std::any_of(other.own.begin(), other.own.end(), [&](const Own& held) {
-             return &held != &by && same(held.transport, held.stream_id);
+             return &held != &by && held.stream_id == id && held.transport == on;
            });
          });
 }

@@ -77,6 +77,28 @@ TEST_F(Registration, serves_on_the_shared_stream_who_was_declined) {
   EXPECT_EQ(events.count(Kind::kError), 0U);
 }
 
+TEST_F(Registration, grants_nobody_the_shared_descriptors_of_another_stream) {
+  TP_REQ("W306");
+  Client client = connect();
+  Producer producer = produce(client, wide_stream());
+  RawListener control(client.aeron_dir());
+  RawSender peer(client.aeron_dir());
+  const std::map<std::uint32_t, std::uint32_t> asked = {
+      {71, 1101}, {72, 1999}, {73, 2101}, {74, 2102}};
+  std::map<std::uint32_t, std::uint32_t> granted;
+  ASSERT_TRUE(eventually([&] {
+    for (const auto& [consumer, id] : asked) {
+      peer.send_message(kControlStream, hello_of(producer, consumer, id));
+    }
+    control.hear<ConsumerConfig>([&](const ConsumerConfig& config) {
+      granted[config.consumer_id] = config.descriptor_stream_id;
+    });
+    return granted.size() == asked.size();
+  }));
+  EXPECT_EQ(granted,
+            (std::map<std::uint32_t, std::uint32_t>{{71, 0}, {72, 0}, {73, 0}, {74, 2102}}));
+}
+
 TEST_F(Registration, closes_the_stream_of_one_that_has_fallen_silent_and_of_nobody_else) {
   TP_REQ("W319", "W321", "W322");
   Client client = connect();

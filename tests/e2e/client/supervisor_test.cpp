@@ -47,6 +47,14 @@ class Supervised : public DriverTest {
     hello.descriptor_channel = "aeron:ipc";
     return hello;
   }
+  /// Hands out descriptor streams itself.
+  [[nodiscard]] DriverOptions with_range(const std::string& range) const {
+    DriverOptions wanted = driver_options();
+    const std::string section = "[driver]\n";
+    wanted.config.insert(wanted.config.find(section) + section.size(),
+                         "descriptor_stream_id_range = \"" + range + "\"\n");
+    return wanted;
+  }
   /// The same with a mode that is none.
   [[nodiscard]] static std::vector<std::byte> with_wrong_mode(const ConsumerHello& hello) {
     constexpr std::size_t kModeAt = 8 + 10;
@@ -227,11 +235,7 @@ TEST_F(Supervised, hellos_that_are_none_are_dropped_and_the_next_one_is_answered
 
 TEST_F(Supervised, a_driver_that_hands_out_ids_itself_drops_hellos_that_are_none) {
   TP_REQ("D255");
-  DriverOptions wanted = driver_options();
-  const std::string section = "[driver]\n";
-  wanted.config.insert(wanted.config.find(section) + section.size(),
-                       "descriptor_stream_id_range = \"31000-31001\"\n");
-  Driver driver = start_driver(wanted);
+  Driver driver = start_driver(with_range("31000-31001"));
   Client client = attach_client();
   Producer producer = tenant(client);
   Consumer consumer = consume(client, reader());
@@ -255,6 +259,68 @@ TEST_F(Supervised, a_driver_that_hands_out_ids_itself_drops_hellos_that_are_none
     return !ids.empty();
   }));
   EXPECT_EQ(ids.front(), 31'000U);
+}
+
+TEST_F(Supervised, a_driver_that_hears_of_a_lease_that_never_was_takes_nothing_from_who_holds_one) {
+  TP_REQ("D250", "D251");
+  Driver driver = start_driver(with_range("31000-31001"));
+  Client client = attach_client();
+  RawListener control(client.aeron_dir());
+  RawSender peer(client.aeron_dir());
+  Producer producer = tenant(client);
+  ConsumerOptions quiet = reader();  // whose hellos ask for nothing
+  quiet.hello_interval = std::chrono::seconds(20);
+  Consumer first = consume(client, quiet);
+  Consumer second = consume(client, quiet);
+  ASSERT_TRUE(joined(producer, first));
+  ASSERT_TRUE(joined(producer, second));
+  std::set<std::uint32_t> said;
+  ASSERT_TRUE(eventually([&] {
+    control.hear<ConsumerHello>(
+        [&](const ConsumerHello& hello) { said.insert(hello.consumer_id); });
+    return said.size() == 2;
+  }));
+  std::map<std::uint32_t, std::uint32_t> granted;
+  const auto ask = [&](std::uint32_t consumer) {
+    peer.send_message(kControlStream, hello_of(producer.stream_id(), consumer));
+    EXPECT_TRUE(eventually([&] {
+      control.hear<ConsumerConfig>([&](const ConsumerConfig& config) {
+        granted[config.consumer_id] = config.descriptor_stream_id;
+      });
+      return granted.count(consumer) != 0;
+    }));
+  };
+  const std::uint32_t holder = *said.begin();
+  ask(holder);
+  peer.send_message(kControlStream, layout::ShmLeaseKeepalive{.lease_id = 7,
+                                                              .stream_id = producer.stream_id(),
+                                                              .client_id = holder,
+                                                              .role = layout::Role::kConsumer});
+  ask(*said.rbegin());
+  EXPECT_EQ(granted[holder], 31'000U);
+  EXPECT_EQ(granted[*said.rbegin()], 31'001U);
+}
+
+TEST_F(Supervised, nobody_gets_the_shared_descriptors_of_another_stream) {
+  TP_REQ("W306", "D299");
+  Driver driver = start_driver(supervised("per_consumer_enabled = true\n"));
+  Client client = attach_client();
+  RawListener control(client.aeron_dir());
+  RawSender peer(client.aeron_dir());
+  const std::map<std::uint32_t, std::uint32_t> asked = {{7, 1101}, {8, 2101}, {9, 2102}};
+  for (const auto& [consumer, id] : asked) {
+    ConsumerHello hello = hello_of(12'345, consumer);
+    hello.descriptor_stream_id = id;
+    peer.send_message(kControlStream, hello);
+  }
+  std::map<std::uint32_t, std::uint32_t> granted;
+  ASSERT_TRUE(eventually([&] {
+    control.hear<ConsumerConfig>([&](const ConsumerConfig& config) {
+      granted[config.consumer_id] = config.descriptor_stream_id;
+    });
+    return granted.size() == asked.size();
+  }));
+  EXPECT_EQ(granted, (std::map<std::uint32_t, std::uint32_t>{{7, 0}, {8, 0}, {9, 2102}}));
 }
 
 TEST_F(Supervised, a_fallback_reaches_the_application_with_all_that_it_needs) {

@@ -163,6 +163,21 @@ TEST(Responder, closes_the_old_stream_before_it_reports_the_new_one) {
   EXPECT_TRUE(world.has_open(8, kDescriptor));
 }
 
+TEST(Responder, lets_a_consumer_exchange_its_two_streams) {
+  TP_REQ("W302", "W306", "W311");
+  World world;
+  world.hear(asking(7, 31'000, 32'000));
+  auto answer = world.answers_to(asking(7, 32'000, 31'000));
+  ASSERT_EQ(answer.size(), 1U);
+  EXPECT_EQ(answer[0].config.descriptor_stream_id, 32'000U);
+  EXPECT_EQ(answer[0].config.control_stream_id, 31'000U);
+  answer = world.answers_to(asking(7, 31'000));  // what is given up in the same breath
+  ASSERT_EQ(answer.size(), 1U);
+  EXPECT_EQ(answer[0].config.descriptor_stream_id, 31'000U);
+  EXPECT_EQ(answer[0].config.control_stream_id, 0U);
+  EXPECT_EQ(world.sut.counters().declined(), 0U);
+}
+
 TEST(Responder, closes_what_is_given_up_at_once_and_says_so) {
   TP_REQ("W321", "W297");
   World world;
@@ -376,6 +391,30 @@ TEST(Responder, hands_out_ids_of_its_ranges_where_it_has_some) {
   EXPECT_TRUE(world.asked.empty());  // others open them
 }
 
+TEST(Responder, grants_no_stream_that_is_usually_another_s) {
+  TP_REQ("W306", "D250");
+  const Responder::Taken usual{
+      .transport = "aeron:ipc", .stream_id = 1100, .count = 1002, .by_custom = true};
+  World world({.taken = {usual}});
+  for (const std::uint32_t id : {1100U, 1101U, 2101U}) {
+    const auto answer = world.answers_to(asking(7, id));
+    ASSERT_EQ(answer.size(), 1U);
+    EXPECT_TRUE(assigns_nothing(answer[0])) << id;
+  }
+  EXPECT_EQ(world.sut.counters().declined_taken, 3U);
+  for (const std::uint32_t id : {1099U, 2102U}) {
+    EXPECT_EQ(world.answers_to(asking(7, id)).at(0).config.descriptor_stream_id, id);
+  }
+
+  World ranged(
+      {.adds_publications = false,
+       .taken = {usual},
+       .handed_out = Responder::HandedOut{.descriptors = {{2'100, 2'103}}, .controls = {}}});
+  EXPECT_EQ(ranged.answers_to(asking(1, 2'101)).at(0).config.descriptor_stream_id, 2'102U);
+  EXPECT_EQ(ranged.answers_to(asking(2, 2'101)).at(0).config.descriptor_stream_id, 2'103U);
+  EXPECT_TRUE(assigns_nothing(ranged.answers_to(asking(3, 2'101)).at(0)));
+}
+
 TEST(Responder, that_is_none_counts_whom_it_has_no_room_for) {
   TP_REQ("W317");
   World world({.responds = false, .capacity = 1});
@@ -406,6 +445,104 @@ TEST(Responder, answers_from_the_moment_on_when_it_is_told_to) {
   world.added(7, OwnKind::kDescriptor);
   ASSERT_FALSE(world.sent.empty());
   EXPECT_EQ(world.sent.back().config.descriptor_stream_id, 31'000U);
+}
+
+/// What takes a consumer off shared memory, sent by somebody else.
+ConsumerConfig falling_back(std::uint32_t consumer) {
+  ConsumerConfig config;
+  config.stream_id = kStream;
+  config.consumer_id = consumer;
+  config.mode = Mode::kRateLimited;
+  config.use_shm = false;
+  config.payload_fallback_uri = "bridge://far";
+  return config;
+}
+
+TEST(Responder, that_becomes_one_ends_what_the_other_one_has_told) {
+  TP_REQ("W293", "W296", "W315");
+  World world({.responds = false});
+  const auto mode_of_7 = [&] {
+    return world.sut.find({.stream_id = kStream, .consumer_id = 7})->mode;
+  };
+  world.hear(hello_of(7));
+  world.hear(hello_of(8));  // is told nothing
+  world.sut.on_config(falling_back(7), world.now);
+  world.carry_out();
+  EXPECT_EQ(mode_of_7(), Mode::kRateLimited);
+  const std::uint64_t generation = world.sut.generation();
+  world.sut.set_responds(true);
+  world.pass(Nanos{0});
+  ASSERT_EQ(world.sent.size(), 1U);  // unasked
+  EXPECT_EQ(world.sent[0].config.consumer_id, 7U);
+  EXPECT_EQ(world.sent[0].config.mode, Mode::kStream);
+  EXPECT_TRUE(world.sent[0].config.use_shm);
+  EXPECT_EQ(world.sent[0].fallback, "");
+  EXPECT_EQ(mode_of_7(), Mode::kStream);
+  EXPECT_GT(world.sut.generation(), generation);
+  EXPECT_EQ(world.answers_to(hello_of(7)).size(), 1U);  // that one may be lost
+}
+
+// Whom the other one has told something may have been silent for a while, and then forgotten.
+TEST(Responder, that_becomes_one_answers_the_first_hello_of_everybody) {
+  TP_REQ("W315", "W299");
+  World world({.responds = false, .capacity = 2});
+  world.hear(hello_of(7));
+  world.sut.on_config(falling_back(7), world.now);
+  world.pass(seconds(5));
+  EXPECT_EQ(world.sut.size(), 0U);
+  world.hear(hello_of(8));
+  world.sut.set_responds(true);
+  world.pass(Nanos{0});
+  EXPECT_TRUE(world.sent.empty());
+  const auto answer = world.answers_to(hello_of(7));
+  ASSERT_EQ(answer.size(), 1U);
+  EXPECT_TRUE(answer[0].config.use_shm);
+  EXPECT_EQ(world.answers_to(hello_of(8)).size(), 1U);
+  EXPECT_EQ(world.answers_to(hello_of(9)).size(), 1U);  // for whom there is no room
+  for (int again = 0; again < 3; ++again) {
+    EXPECT_TRUE(world.answers_to(hello_of(7)).empty());
+    EXPECT_TRUE(world.answers_to(hello_of(8)).empty());
+    world.sut.set_responds(true);  // as before
+  }
+}
+
+TEST(Responder, that_is_one_no_longer_answers_nobody_and_opens_what_it_had_refused) {
+  TP_REQ("W294", "W317");
+  World world;
+  world.refuses_to_add = true;
+  world.hear(asking(7, 31'000));
+  world.adds_at_once = false;
+  world.hear(asking(8, 31'001));  // an answer is owed
+  world.sent.clear();
+  world.sut.set_responds(false);
+  world.added(8, kDescriptor);
+  world.pass(milliseconds(1));
+  EXPECT_TRUE(world.sent.empty());
+  world.sut.on_config({.stream_id = kStream,
+                       .consumer_id = 7,
+                       .descriptor_stream_id = 31'000,
+                       .descriptor_channel = kIpc},
+                      world.now);
+  world.carry_out();
+  world.added(7, kDescriptor);
+  EXPECT_EQ(world.open.at({7, kDescriptor}), 31'000U);
+  EXPECT_EQ(world.open.at({8, kDescriptor}), 31'001U);  // stays as it is
+}
+
+TEST(Responder, that_has_stepped_back_and_is_none_any_more_does_not_come_forward) {
+  TP_REQ("W294");
+  World world;
+  world.sut.on_config(falling_back(7), world.now);
+  world.carry_out();
+  world.sut.set_responds(false);
+  for (int k = 0; k < 10; ++k) {
+    world.hear(asking(7, 31'000));
+    world.pass(seconds(1));
+  }
+  EXPECT_TRUE(world.sent.empty());
+  EXPECT_FALSE(world.sut.responds());
+  world.sut.set_responds(true);
+  EXPECT_TRUE(world.sut.responds());
 }
 
 TEST(Responder, that_is_none_follows_the_configs_of_the_one_that_is) {
@@ -475,6 +612,44 @@ TEST(Responder, that_follows_tries_again_when_it_is_told_again) {
   world.sut.on_config(directing(7, 31'000), world.now);
   world.carry_out();
   EXPECT_EQ(world.open.at({7, kDescriptor}), 31'000U);
+}
+
+TEST(Responder, that_follows_tries_again_where_it_found_no_place) {
+  TP_REQ("W317", "W306");
+  World world({.responds = false});
+  ConsumerConfig config = directing(7, 31'000);
+  config.control_channel = kIpc;
+  const auto follow = [&](std::uint32_t descriptors, std::uint32_t control) {
+    config.descriptor_stream_id = descriptors;
+    config.control_stream_id = control;
+    world.sut.on_config(config, world.now);
+    world.carry_out();
+  };
+  follow(31'000, 31'000);  // makes no sense
+  EXPECT_FALSE(world.has_open(7, kControl));
+  follow(31'001, 31'000);  // the same control stream
+  EXPECT_EQ(world.open.at({7, kDescriptor}), 31'001U);
+  EXPECT_EQ(world.open.at({7, kControl}), 31'000U);
+  follow(31'000, 31'001);  // one in the place of the other
+  EXPECT_EQ(world.open.at({7, kDescriptor}), 31'000U);
+  EXPECT_EQ(world.open.at({7, kControl}), 31'001U);
+}
+
+TEST(Responder, that_follows_opens_also_what_is_usually_another_s) {
+  TP_REQ("W317");
+  World world(
+      {.responds = false,
+       .taken = {{.transport = "aeron:ipc", .stream_id = 1100, .count = 1002, .by_custom = true},
+                 {.transport = "aeron:ipc", .stream_id = 1200}}});
+  for (const std::uint32_t id : {1500U, 1200U}) {
+    world.sut.on_config(directing(id, id), world.now);
+    world.carry_out();
+  }
+  EXPECT_EQ(world.open.at({1500, kDescriptor}), 1500U);
+  EXPECT_FALSE(world.has_open(1200, kDescriptor));  // which is known to be somebody else's
+  world.sut.set_responds(true);
+  world.carry_out();  // checks the invariants
+  EXPECT_EQ(world.open.at({1500, kDescriptor}), 1500U);
 }
 
 // A responder that has begun anew does not know what it had handed out before.
@@ -569,6 +744,7 @@ TEST(Responder, that_has_stepped_back_answers_again_when_the_other_one_is_gone) 
   EXPECT_EQ(world.sent[0].config.consumer_id, 8U);
   EXPECT_EQ(world.sent[0].config.mode, Mode::kStream);
   EXPECT_EQ(mode_of(7), Mode::kStream);
+  EXPECT_EQ(world.answers_to(hello_of(9)).size(), 1U);  // perhaps told something long ago
   EXPECT_TRUE(world.answers_to(hello_of(9)).empty());
 }
 

@@ -46,10 +46,17 @@ class Account {
     }
     Tracked& one = tracked[hello.consumer_id];
     one.heard_at = now;
-    decide(one.descriptors, settings_.per_consumer_descriptor, hello.consumer_id,
-           OwnStream::of(hello.descriptor_channel, hello.descriptor_stream_id));
-    decide(one.control, settings_.per_consumer_control, hello.consumer_id,
-           OwnStream::of(hello.control_channel, hello.control_stream_id));
+    // Whatever changes is given up before anything is decided.
+    const bool other_descriptors = gives_up(
+        one.descriptors, OwnStream::of(hello.descriptor_channel, hello.descriptor_stream_id));
+    const bool other_control =
+        gives_up(one.control, OwnStream::of(hello.control_channel, hello.control_stream_id));
+    if (other_descriptors) {
+      decide(one.descriptors, settings_.per_consumer_descriptor, hello.consumer_id);
+    }
+    if (other_control) {
+      decide(one.control, settings_.per_consumer_control, hello.consumer_id);
+    }
     Sent sent;
     sent.config.stream_id = kStream;
     sent.config.consumer_id = hello.consumer_id;
@@ -99,12 +106,16 @@ class Account {
   Counters counters;
 
  private:
-  void decide(Decision& decision, const SupervisorSettings::Granted& granted,
-              std::uint32_t consumer, OwnStream asked) {
+  static bool gives_up(Decision& decision, const OwnStream& asked) {
     if (asked == decision.asked) {
-      return;
+      return false;
     }
     decision = {.asked = asked, .got = {}};
+    return true;
+  }
+  void decide(Decision& decision, const SupervisorSettings::Granted& granted,
+              std::uint32_t consumer) {
+    const OwnStream& asked = decision.asked;
     if (!asked.is_complete() || !settings_.per_consumer_enabled || !transport_of(asked.channel)) {
       return;
     }
