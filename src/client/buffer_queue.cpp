@@ -199,15 +199,7 @@ class BufferQueueCore {
       return 0;
     }
     const Nanos now = core_.clock().mono();
-    seen_ = board_.put_count();
-    for (Place& place : places_) {
-      if (!place.at_device) {
-        continue;
-      }
-      if (const std::optional<Returned> returned = board_.take(place.id)) {
-        on_returned(place, *returned, now);
-      }
-    }
+    take_returned(now);
     const std::uint64_t before = counters_.committed;
     for (auto step = order_.step(now); step.verdict != CommitOrder::Verdict::kNothing;
          step = order_.step(now)) {
@@ -229,6 +221,20 @@ class BufferQueueCore {
   [[nodiscard]] const BufferQueueCounters& counters() const noexcept { return counters_; }
 
  private:
+  /// Goes through the board until nothing came meanwhile: else one that came back in time might be
+  /// passed over, and one behind it be found.
+  void take_returned(Nanos now) noexcept {
+    do {
+      seen_ = board_.put_count();
+      for (Place& place : places_) {
+        const auto returned = place.at_device ? board_.take(place.id) : std::nullopt;
+        if (returned) {
+          on_returned(place, *returned, now);
+        }
+      }
+    } while (board_.put_count() != seen_);
+  }
+
   /// A mapping that the device writes into stays, so an address is that of one slot.
   [[nodiscard]] bool is_lent(const std::byte* slot) const noexcept {
     return std::any_of(places_.begin(), places_.end(), [slot](const Place& place) {

@@ -155,7 +155,9 @@ void ConsumerCore::ask_for_event() noexcept {
   }
   if (attached_) {
     watch.epoch.emplace(*attached_);
-    watch.next_seq = direct_ || recover_gaps_ ? receiver_.next_seq() : std::nullopt;
+    // A thinned stream leaves frames in the ring that nobody here is to have.
+    const bool reads_ring = direct_ || (recover_gaps_ && !receiver_.expects_jumps());
+    watch.next_seq = reads_ring ? receiver_.next_seq() : std::nullopt;
   }
   bell_->watch(std::move(watch));
 }

@@ -16,6 +16,11 @@ bool ProducerCore::begin_filling(const OpenClaim& claim, const TensorInfo& info,
   if (epoch == nullptr) {
     return false;
   }
+  if (!progress_.is_quiet() && payload_bytes < progress_.told_bytes(claim.seq)) {
+    count<&ProducerCounters::invalid_params>(epoch->writer.counters());
+    shared_.tally.tell_all(epoch->writer.counters());
+    return false;  // as commit would say (W345)
+  }
   const CommitStatus status =
       early_header_ ? epoch->writer.store_header_early(claim, info, payload_bytes, timestamp_ns)
                     : epoch->writer.check(claim, info, payload_bytes, timestamp_ns);

@@ -38,14 +38,15 @@ Answer ProgressSender::on_filled(std::uint64_t seq, std::uint64_t bytes, Progres
     return std::nullopt;
   }
   frame->filled = std::max(frame->filled, bytes);
-  frame->threshold = threshold_bytes(effective_, unit, stride_bytes);
+  frame->unit = unit;
+  frame->stride_bytes = stride_bytes;
   return wanted_ && now >= due_at(*frame) ? tell(*frame, now) : std::nullopt;
 }
 
 /// From when on the remembered value may be told (W347, W352).
 Nanos ProgressSender::due_at(const Frame& frame) const noexcept {
   const std::uint64_t grown = frame.filled - frame.told;
-  if (grown == 0 || grown < frame.threshold) {
+  if (grown == 0 || grown < threshold_bytes(effective_, frame.unit, frame.stride_bytes)) {
     return Nanos::max();
   }
   return std::max(frame.told_at + effective_.interval, cap_.allowed_at());

@@ -80,7 +80,8 @@ class ProgressSender {
     std::uint64_t seq;
     std::uint64_t told = 0;    // bytes
     std::uint64_t filled = 0;  // bytes, at least `told`
-    std::uint64_t threshold = 0;
+    ProgressUnit unit = ProgressUnit::kNone;
+    std::uint32_t stride_bytes = 0;
     Nanos told_at{};
   };
 

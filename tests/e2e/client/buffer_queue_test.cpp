@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -427,6 +428,35 @@ class Device {
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };
+
+TEST_F(Buffers, that_come_back_in_order_are_never_late_even_where_nothing_waits) {
+  TP_REQ("W181");
+  BufferQueue sut = queue(wanted());
+  constexpr std::uint64_t kFrames = 20'000;
+  std::mutex mutex;
+  std::deque<std::uint64_t> queued;
+  std::atomic<bool> stop{false};
+  std::jthread device([&] {
+    while (!stop) {
+      const std::lock_guard lock(mutex);
+      for (; !queued.empty(); queued.pop_front()) {
+        sut.complete(queued.front());
+      }
+    }
+  });
+  while (sut.counters().committed + sut.counters().late < kFrames) {
+    {
+      const std::lock_guard lock(mutex);
+      for (auto buffer = sut.take(); buffer; buffer = sut.take()) {
+        queued.push_back(buffer->id);
+      }
+    }
+    sut.poll();
+  }
+  stop = true;
+  device.join();
+  EXPECT_EQ(sut.counters().late, 0U);
+}
 
 TEST_F(Buffers, of_a_device_that_does_as_it_likes_reach_consumers_whole_and_in_order) {
   TP_REQ("W181", "W182");

@@ -324,6 +324,7 @@ TEST_F(Progress, what_was_told_is_not_taken_back_by_a_shorter_commit) {
   Claim open = claim(producer);
   open.filled(2000);
   const TensorInfo shorter = TensorInfo::packed(Dtype::kUint8, {1999});
+  EXPECT_FALSE(open.begin_filling(shorter, 1999, {})) << "says no later than commit does";
   EXPECT_EQ(open.commit(shorter, 1999, {}), CommitStatus::kInvalidParams);
   const TensorInfo longer = TensorInfo::packed(Dtype::kUint8, {2001});
   EXPECT_EQ(open.commit(longer, 2001, {}), CommitStatus::kCommitted);

@@ -1,5 +1,7 @@
 // Rate-limited delivery over a real media driver. Judged by which frames arrive and when they were
 // published, not by the time that the test takes.
+#include <poll.h>
+
 #include <chrono>
 #include <vector>
 
@@ -104,6 +106,35 @@ TEST_F(Rate, of_10_is_10_of_1000_where_the_consumer_drops) {
   EXPECT_EQ(sut.counters().rate_skips, 0U);
   EXPECT_EQ(sut.counters().drops_gap, 0U);
   EXPECT_GE(sut.counters().drops_rate_limited, 80 * (seen.size() - 1));
+}
+
+TEST_F(Rate, leaves_an_event_descriptor_quiet_between_the_frames_that_are_wanted) {
+  TP_REQ("W341");
+  Client client = connect();
+  Producer producer = produce(client, wide_stream());
+  ConsumerOptions wanted = asking();
+  wanted.delivery = DeliveryMode::kRateLimited;
+  wanted.max_rate_hz = 10;
+  Consumer sut = consume(client, wanted);
+  ASSERT_TRUE(joined(producer, sut));
+  ASSERT_TRUE(on_own_stream(sut));
+  const Result<int> descriptor = sut.event_descriptor();
+  ASSERT_TRUE(descriptor) << describe(descriptor.error());
+  // Frames of which it is to have one in a hundred lie in the ring meanwhile.
+  for (int k = 0; k < 50; ++k) {
+    publish_numbered(producer);
+  }
+  drop_frames(sut);
+  int rings = 0;
+  const auto end = steady_clock::now() + milliseconds(1000);
+  while (steady_clock::now() < end) {
+    pollfd waited{.fd = *descriptor, .events = POLLIN, .revents = 0};
+    if (::poll(&waited, 1, 100) > 0) {
+      ++rings;
+      drop_frames(sut);
+    }
+  }
+  EXPECT_LT(rings, 100) << "ten a second are the helper's own";
 }
 
 TEST_F(Rate, changes_while_frames_flow) {

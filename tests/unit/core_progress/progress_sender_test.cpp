@@ -132,6 +132,23 @@ TEST(ProgressSender, changed_hints_take_effect_in_the_frame_that_is_being_filled
   EXPECT_NE(fill(sut, 7, 80'000, kStart + microseconds(5'000)), kNothing);
 }
 
+TEST(ProgressSender, changed_hints_take_effect_on_a_value_that_is_held_back) {
+  TP_REQ("W347", "W351", "W353");
+  const std::array<Hints, 1> keen{Hints{.bytes_delta = 4'096}};
+  const std::array<Hints, 1> none{Hints{}};
+  ProgressSender sut = make();
+  sut.set_wishes(keen);
+  static_cast<void>(sut.on_claimed(7, kStart));
+  ASSERT_NE(fill(sut, 7, 100'000, kStart + milliseconds(1)), kNothing);
+  EXPECT_EQ(fill(sut, 7, 105'000, kStart + milliseconds(1) + microseconds(50)), kNothing);
+  sut.set_wishes(none);  // by whom 5,000 bytes are too few
+  EXPECT_EQ(sut.next_deadline(), Nanos::max());
+  EXPECT_EQ(sut.poll(kStart + milliseconds(2)), kNothing);
+  sut.set_wishes(keen);  // and now they are not
+  EXPECT_EQ(sut.poll(kStart + milliseconds(2)),
+            (Report{.seq = 7, .bytes = 105'000, .state = State::kProgress}));
+}
+
 TEST(ProgressSender, bytes_never_go_down) {
   TP_REQ("W345");
   ProgressSender sut = make();
