@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "base/printable.hpp"
+
 namespace tensorpool::inline v0::apps {
 namespace {
 
@@ -119,7 +121,7 @@ void Console::print(std::string_view lines) {
 void Console::put(Style style, std::string_view label, std::string_view text) {
   std::string line = styled(Style::kDim, "tp " + std::string(verb_) + ": ");
   line += label.empty() ? std::string() : styled(style, label);
-  line += text;
+  line += base::printable(text);
   line += '\n';
   write_around_live(std::move(line));
 }

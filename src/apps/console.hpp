@@ -39,7 +39,7 @@ class Console {
   [[nodiscard]] std::size_t rows() const noexcept;
   [[nodiscard]] std::string styled(Style style, std::string_view text) const;
 
-  /// One line that stays, after "tp VERB: ".
+  /// One line that stays, after "tp VERB: ". What shows nothing is escaped (W94).
   void note(std::string_view text);
   void warn(std::string_view text);
   void error(std::string_view text);

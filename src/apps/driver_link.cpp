@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "admin/ask.hpp"
+#include "apps/json_text.hpp"
 #include "apps/options.hpp"
 #include "bus/driver_probe.hpp"
 
@@ -25,6 +26,11 @@ void add_driver_address(CLI::App& verb, DriverAddress& address) {
       ->capture_default_str();
 }
 
+std::string answer_text(const nlohmann::ordered_json& answer, const std::string& line) {
+  const auto message = answer.is_object() ? answer.find("message") : answer.end();
+  return message != answer.end() && message->is_string() ? message->get<std::string>() : line;
+}
+
 std::optional<nlohmann::ordered_json> ask_driver(const DriverAddress& address,
                                                  const admin::Request& request, Console& console) {
   const std::string path =
@@ -38,13 +44,13 @@ std::optional<nlohmann::ordered_json> ask_driver(const DriverAddress& address,
     }
     return std::nullopt;
   }
-  nlohmann::ordered_json answer = nlohmann::ordered_json::parse(*line, nullptr, false);
+  nlohmann::ordered_json answer = parse_json(*line);
   if (!answer.is_object() || !answer.contains("ok")) {
     console.error("the driver has answered what is no answer: " + *line);
     return std::nullopt;
   }
   if (answer["ok"] != true) {
-    console.error(answer.value("message", *line));
+    console.error(answer_text(answer, *line));
     return std::nullopt;
   }
   answer.erase("ok");
@@ -96,8 +102,11 @@ StreamRef resolve_at_driver(const std::string& aeron_dir, StreamRef stream) {
   const Result<std::string> line = admin::ask(
       admin::socket_path(aeron_dir, kUsualControlStream),
       {.operation = admin::Operation::kResolveStream, .name = stream.name}, kAnswerPatience);
-  const nlohmann::json answer = nlohmann::json::parse(line.value_or(""), nullptr, false);
-  stream.number = answer.is_object() ? answer.value("stream_id", 0U) : 0U;
+  const nlohmann::ordered_json answer = parse_json(line.value_or(""));
+  const auto number = answer.is_object() ? answer.find("stream_id") : answer.end();
+  if (number != answer.end() && number->is_number_unsigned()) {
+    stream.number = number->get<std::uint32_t>();
+  }
   return stream;
 }
 

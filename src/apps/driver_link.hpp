@@ -25,6 +25,10 @@ struct DriverAddress {
 };
 void add_driver_address(CLI::App& verb, DriverAddress& address);
 
+/// What a person is told of an answer that is a refusal: its `message`, else all of `line`.
+[[nodiscard]] std::string answer_text(const nlohmann::ordered_json& answer,
+                                      const std::string& line);
+
 /// What the driver has answered, without `v` and `ok`; or why it has not, told on `console`, which
 /// is what nothing means.
 [[nodiscard]] std::optional<nlohmann::ordered_json> ask_driver(const DriverAddress& address,

@@ -9,9 +9,9 @@
 #include <limits>
 
 #include "apps/driver_link.hpp"
-#include "apps/inspect.hpp"
 #include "apps/options.hpp"
 #include "apps/text.hpp"
+#include "apps/top/ring_reader.hpp"
 #include "apps/wait_text.hpp"
 #include "core/naming/stream_names.hpp"
 #include "core/region/uri.hpp"
@@ -37,8 +37,9 @@ std::uint64_t newest_in(const std::string& region_uri) {
   if (!uri) {
     return 0;
   }
-  const Result<RegionReport> report = inspect_region(std::string(uri->path));
-  return report && report->newest ? report->newest->seq : 0;
+  Result<top::RingReader> ring = top::RingReader::open(std::string(uri->path));
+  const auto seen = ring ? ring->look(os::SystemClock().mono()) : fail(ring.error());
+  return seen ? seen->newest_seq.value_or(0) : 0;
 }
 
 }  // namespace

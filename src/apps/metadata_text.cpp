@@ -2,28 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "apps/json_text.hpp"
 #include "apps/text.hpp"
+#include "base/printable.hpp"
 
 namespace tensorpool::inline v0::apps {
-namespace {
-
-[[nodiscard]] std::string escaped(std::string_view text) {
-  std::string plain;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7F) {
-      plain.push_back(c);
-    } else {
-      plain.append(fmt::format("\\x{:02x}", byte));
-    }
-  }
-  return plain;
-}
-
-}  // namespace
+using base::printable;
 
 Result<Attribute> parse_attribute(std::string_view text) {
   const std::size_t equals = text.find('=');
@@ -53,11 +39,12 @@ std::string value_text(const Attribute& attribute) {
   const std::optional<std::string_view> text = attribute.as_text();
   const std::string_view unit = attribute.unit();
   if (!text && attribute.media_type() != "application/json") {
-    return fmt::format("{}, {}", escaped(attribute.format), bytes_text(attribute.value.size()));
+    return fmt::format("{}, {}", printable(attribute.format), bytes_text(attribute.value.size()));
   }
   const std::string_view content(reinterpret_cast<const char*>(attribute.value.data()),
                                  attribute.value.size());
-  return unit.empty() ? escaped(content) : fmt::format("{} {}", escaped(content), escaped(unit));
+  return unit.empty() ? printable(content)
+                      : fmt::format("{} {}", printable(content), printable(unit));
 }
 
 nlohmann::ordered_json value_json(const Attribute& attribute) {
@@ -71,7 +58,7 @@ nlohmann::ordered_json value_json(const Attribute& attribute) {
   } else if (attribute.media_type() == "application/json") {
     const std::string_view content(reinterpret_cast<const char*>(attribute.value.data()),
                                    attribute.value.size());
-    json["value"] = nlohmann::ordered_json::parse(content, nullptr, false);
+    json["value"] = parse_json(content);
     if (json["value"].is_discarded()) {
       json["value"] = content;
     }

@@ -13,8 +13,10 @@ constexpr Nanos kEcho = std::chrono::milliseconds(500);
 
 std::atomic<bool> stop_asked{false};
 std::atomic<Nanos::rep> asked_at{0};  // 0: not yet
+std::atomic<LastAct> last_act{nullptr};
 static_assert(std::atomic<bool>::is_always_lock_free &&
-                  std::atomic<Nanos::rep>::is_always_lock_free,
+                  std::atomic<Nanos::rep>::is_always_lock_free &&
+                  std::atomic<LastAct>::is_always_lock_free,
               "they are stored by a signal handler");
 
 void on_signal(int number) noexcept {
@@ -22,12 +24,19 @@ void on_signal(int number) noexcept {
   const Nanos::rep now = os::SystemClock().mono().count();
   Nanos::rep first = 0;
   if (!asked_at.compare_exchange_strong(first, now) && now - first > kEcho.count()) {
+    if (const LastAct act = last_act.load(std::memory_order_relaxed)) {
+      act();
+    }
     std::signal(number, SIG_DFL);
     std::raise(number);  // delivered when this handler returns
   }
 }
 
 }  // namespace
+
+void set_last_act(LastAct act) noexcept {
+  last_act.store(act, std::memory_order_relaxed);
+}
 
 const std::atomic<bool>& catch_stop_signals() noexcept {
   struct sigaction action {};

@@ -13,4 +13,9 @@ namespace tensorpool::inline v0::apps {
 /// restarted.
 [[nodiscard]] const std::atomic<bool>& catch_stop_signals() noexcept;
 
+/// What is done before the second signal ends the process; null: nothing. It runs in the signal's
+/// handler, and may do only what handlers may.
+using LastAct = void (*)();
+void set_last_act(LastAct act) noexcept;
+
 }  // namespace tensorpool::inline v0::apps

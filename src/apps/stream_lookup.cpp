@@ -247,19 +247,21 @@ Status await_connection(const Client& client, const WaitOptions& options) {
 
 Status check_free(const Client& client, const StreamRef& wanted, const WaitOptions& options) {
   const Nanos start = now_mono();
-  do {
+  for (;;) {
     const bool late = now_mono() - start >= kProbe;
     for (const StreamInfo& stream : client.streams()) {
       if (Status status = check_no_clash(stream, wanted, late); !status) {
         return status;
       }
     }
+    if (late) {
+      return {};
+    }
     if (is_set(options.stop)) {
       return fail(Errc::kClosed, wanted.text());
     }
     sleep_for(kLookAgain);
-  } while (now_mono() - start < kProbe + kLookAgain);
-  return {};
+  }
 }
 
 }  // namespace tensorpool::inline v0::apps

@@ -3,11 +3,15 @@
 #include <algorithm>
 
 #include "base/assert.hpp"
+#include "base/printable.hpp"
 
 namespace tensorpool::inline v0::apps {
 
 void Table::add(std::vector<std::string> cells) {
   TP_ASSERT(cells.size() == columns_.size());
+  for (std::string& cell : cells) {
+    cell = base::printable_ascii(cell);  // W94; a byte is a column
+  }
   rows_.push_back(std::move(cells));
 }
 

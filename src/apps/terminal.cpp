@@ -15,6 +15,8 @@
 #include <string_view>
 #include <utility>
 
+#include "apps/stop.hpp"
+
 namespace tensorpool::inline v0::apps {
 namespace {
 
@@ -26,6 +28,7 @@ constexpr std::string_view kLeave = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 constexpr std::array kDeadly = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGQUIT};
 
 // What signal handlers need.
+std::array<char, 64UL * 1024> handler_stack;  // for a stack that has overflowed
 termios before{};
 termios raw{};
 std::atomic<bool> taken{false};
@@ -52,6 +55,7 @@ void take() noexcept {
 
 void give_back() noexcept {
   if (taken.exchange(false, std::memory_order_relaxed)) {
+    ::tcflow(STDOUT_FILENO, TCOON);  // output that somebody has halted would halt us, too
     put(kLeave);
     ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
   }
@@ -98,11 +102,16 @@ Result<Terminal> Terminal::open() {
   }
   raw = before;
   raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);  // signals stay: Ctrl-C ends
+  raw.c_iflag &= ~static_cast<tcflag_t>(IXON);           // Ctrl-S halts nothing
   raw.c_cc[VMIN] = 0;
   raw.c_cc[VTIME] = 0;
+  const stack_t spare{
+      .ss_sp = handler_stack.data(), .ss_flags = 0, .ss_size = handler_stack.size()};
+  ::sigaltstack(&spare, nullptr);
   for (const int number : kDeadly) {
-    set_handler(number, on_deadly, static_cast<int>(SA_RESETHAND));
+    set_handler(number, on_deadly, static_cast<int>(SA_RESETHAND) | SA_ONSTACK);
   }
+  set_last_act(give_back);
   set_handler(SIGWINCH, on_resize, 0);
   set_handler(SIGTSTP, on_stop, 0);
   take();
@@ -116,6 +125,7 @@ Terminal::~Terminal() {
     return;
   }
   give_back();
+  set_last_act(nullptr);
   for (const int number : kDeadly) {
     set_handler(number, SIG_DFL, 0);
   }

@@ -7,6 +7,8 @@
 #include <iterator>
 #include <string>
 
+#include "base/printable.hpp"
+
 namespace tensorpool::inline v0 {
 namespace {
 
@@ -207,17 +209,7 @@ std::string describe(const Error& error) {
   std::string text(to_string(error.code));
   if (error.subject[0] != '\0') {
     text += ": ";
-    for (const char byte : error.subject_view()) {  // W94: unprintable bytes are escaped
-      if (byte >= 0x20 && byte < 0x7F) {
-        text += byte;
-      } else {
-        constexpr char kHex[] = "0123456789abcdef";
-        const auto value = static_cast<unsigned char>(byte);
-        text += "\\x";
-        text += kHex[value >> 4U];
-        text += kHex[value & 15U];
-      }
-    }
+    text += base::printable(error.subject_view());  // W94
   }
   if (error.field != Field::kNone) {
     text += ": ";

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "apps/messages/codec_json.hpp"
+#include "base/printable.hpp"
 
 namespace tensorpool::inline v0::apps {
 namespace {
@@ -106,7 +107,8 @@ std::string to_text(const Json& json) {
   std::string text = time_text(json.value("at_ns", std::uint64_t{0})) + "  " +
                      padded(json.value("source", ""), kSourceColumn);
   if (json.contains("error")) {
-    return text + padded(json.value("error", ""), kMessageColumn) + json.value("hex", "");
+    text += padded(json.value("error", ""), kMessageColumn) + json.value("hex", "");
+    return base::printable(text);
   }
   text += padded(json.value("message", ""), kMessageColumn);
   for (const auto& [name, value] : json["fields"].items()) {
@@ -115,7 +117,7 @@ std::string to_text(const Json& json) {
     }
   }
   text.pop_back();
-  return text;
+  return base::printable(text);  // W94
 }
 
 std::optional<std::uint32_t> stream_of(const Json& json) {

@@ -294,6 +294,7 @@ void V4l2Camera::complete(BufferQueue& queue, const v4l2_buffer& done) {
     queue.give_back(id);
     return;
   }
+  counters_.bytes += done.bytesused;
   FilledBuffer filled{.bytes = done.bytesused};
   if ((done.flags & V4L2_BUF_FLAG_TIMESTAMP_MASK) == V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC) {
     filled.capture_time_ns = timestamp_of(done);

@@ -44,7 +44,8 @@ struct CameraWish {
 struct CameraCounters {
   std::uint64_t missed = 0;  ///< images that the device itself has dropped, by its count
   std::uint64_t broken =
-      0;  ///< of the queue's given_back: marked as faulty by the device, or short
+      0;                    ///< of the queue's given_back: marked as faulty by the device, or short
+  std::uint64_t bytes = 0;  ///< of the images that are in frames
 };
 
 /// What one turn came to.

@@ -13,6 +13,7 @@
 #include "apps/options.hpp"
 #include "apps/text.hpp"
 #include "apps/top/columns.hpp"
+#include "base/printable.hpp"
 #include "core/timing.hpp"
 
 namespace tensorpool::inline v0::apps::top {
@@ -386,7 +387,7 @@ std::map<std::uint32_t, StreamRow> Model::streams() const {
   }
   for (const DriverStream& stream : now_.streams) {
     StreamRow& row = row_of(stream.stream_id);
-    row.name = stream.name;
+    row.name = base::printable_ascii(stream.name);
     if (stream.epoch != 0) {
       row.epoch = stream.epoch;
     }
@@ -510,7 +511,7 @@ ProcessShown Model::process(const telemetry::Identity& who) const {
   if (!is_same) {
     return shown;
   }
-  shown.name = stat->second.name;
+  shown.name = base::printable_ascii(stat->second.name);  // as the process likes
   const auto history = process_histories_.find(who.pid);
   const auto cpu =
       history == process_histories_.end() ? std::nullopt : history->second.cpu.per_second();

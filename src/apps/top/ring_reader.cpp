@@ -48,11 +48,13 @@ Result<RingSeen> RingReader::look(Nanos now) {
   return seen;
 }
 
-/// From the slot behind the newest frame on, until there is nothing new, at most once around.
+/// From the slot behind the newest frame on, until there is nothing new, at most once around and
+/// kSlotsPerLook.
 Status RingReader::read_new(std::uint32_t nslots, std::vector<FrameSeen>& frames) {
-  std::uint64_t at = newest_ ? (*newest_ + 1) % nslots : 0;
-  for (std::uint64_t done = 0; done < nslots;) {
-    const std::uint64_t count = std::min({kSlotsAtOnce, nslots - at, nslots - done});
+  const std::uint64_t most = std::min<std::uint64_t>(nslots, kSlotsPerLook);
+  std::uint64_t at = (newest_ ? *newest_ + 1 : next_slot_) % nslots;
+  for (std::uint64_t done = 0; done < most;) {
+    const std::uint64_t count = std::min({kSlotsAtOnce, nslots - at, most - done});
     const Result<bool> any = read_slots(at, count, nslots, frames);
     if (!any) {
       return fail(any.error());
@@ -63,6 +65,7 @@ Status RingReader::read_new(std::uint32_t nslots, std::vector<FrameSeen>& frames
     done += count;
     at = (at + count) % nslots;
   }
+  next_slot_ = at;
   std::sort(frames.begin(), frames.end(),
             [](const FrameSeen& a, const FrameSeen& b) { return a.seq < b.seq; });
   if (frames.size() > kFramesMax) {

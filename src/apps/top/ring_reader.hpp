@@ -31,6 +31,8 @@ class RingReader {
  private:
   /// As many as are read at once.
   static constexpr std::uint64_t kSlotsAtOnce = 64;
+  /// Of one look. A ring says itself how large it is: one that is larger takes several looks.
+  static constexpr std::uint64_t kSlotsPerLook = 1U << 18U;
 
   RingReader(std::string path, os::UniqueFd file)
       : path_(std::move(path)), file_(std::move(file)) {}
@@ -41,6 +43,7 @@ class RingReader {
   std::string path_;
   os::UniqueFd file_;
   std::optional<std::uint64_t> newest_;
+  std::uint64_t next_slot_ = 0;  // to look at where no frame was found so far
   std::vector<layout::Slot> slots_;
   std::vector<layout::Slot> again_;
 };

@@ -7,6 +7,7 @@
 
 #include "admin/ask.hpp"
 #include "apps/inspect.hpp"
+#include "apps/json_text.hpp"
 #include "apps/top/exported.hpp"
 #include "bus/counters_file.hpp"
 #include "core/region/uri.hpp"
@@ -49,7 +50,7 @@ void add_stream(const Json& stream, Nanos now, std::vector<DriverStream>& stream
 
 void add_driver_streams(const std::string& answer, Nanos now, std::vector<DriverStream>& streams,
                         std::vector<LeaseSeen>& leases) {
-  const Json json = Json::parse(answer, nullptr, false);
+  const Json json = parse_json(answer);
   if (!json.is_object()) {
     return;
   }
@@ -110,6 +111,7 @@ void Sampler::ask_driver(Sample& sample) {
   if (sample.at >= ask_at_) {
     streams_.clear();
     leases_.clear();
+    driver_note_.clear();
     const Result<std::string> answer =
         admin::ask(admin::socket_path(options_.aeron_dir, options_.control_stream_id),
                    {.operation = admin::Operation::kStreams}, kDriverPatience);
@@ -119,10 +121,13 @@ void Sampler::ask_driver(Sample& sample) {
     if (answer) {
       add_driver_streams(*answer, now, streams_, leases_);
     } else if (silent) {
-      sample.notes.emplace_back("the driver does not answer: leases are not known");
+      driver_note_ = "the driver does not answer: leases are not known";
     } else if (answer.error().code != Errc::kNotFound) {  // there need not be one
-      sample.notes.push_back("leases are not known: " + describe(answer.error()));
+      driver_note_ = "leases are not known: " + describe(answer.error());
     }
+  }
+  if (!driver_note_.empty()) {
+    sample.notes.push_back(driver_note_);
   }
   sample.streams = streams_;
   sample.leases = leases_;

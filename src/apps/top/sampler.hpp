@@ -43,6 +43,7 @@ class Sampler {
   Nanos ask_at_{};
   std::vector<DriverStream> streams_;  ///< as the driver last said
   std::vector<LeaseSeen> leases_;
+  std::string driver_note_;  ///< why it said nothing; till it is asked again
   Nanos search_at_{};
   std::vector<std::string> found_;  ///< rings below shm_dirs
   std::map<std::string, RingReader> readers_;

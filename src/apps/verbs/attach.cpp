@@ -15,6 +15,7 @@
 #include "agents/idle.hpp"
 #include "apps/console.hpp"
 #include "apps/driver_link.hpp"
+#include "apps/json_text.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "apps/stop.hpp"
@@ -127,7 +128,7 @@ class BareClient {
                     .client_id = machine.client_id(),
                     .produces = role_of(options_) == layout::Role::kProducer},
                    kPassPatience);
-    const Json json = Json::parse(answer.value_or(std::string()), nullptr, false);
+    const Json json = parse_json(answer.value_or(std::string()));
     return first && json.is_object() && json.value("needed", false);
   }
 

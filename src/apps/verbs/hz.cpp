@@ -184,7 +184,10 @@ class Meter {
     const Nanos span = last_at_.value_or(all_.since) - all_.since;
     const ConsumerCounters counters = follower_.counters();
     Figures figures = figures_of(all_, span, counters);
-    figures.rate_hz = per_second(static_cast<double>(all_.frames - 1), span);
+    // Frames are as many as the times between them, and one more.
+    const double part = static_cast<double>(all_.frames - 1) / static_cast<double>(all_.frames);
+    figures.rate_hz *= part;
+    figures.bytes_per_second *= part;
     if (options_.json) {
       static_cast<void>(put_json(to_json(figures, "summary", span)));
       return;

@@ -5,9 +5,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -128,16 +130,35 @@ struct Ear {
   std::unique_ptr<bus::SubscriptionLink> link;
 };
 
+/// Where a source is to be heard.
+struct Place {
+  std::string source;
+  std::int32_t aeron_stream_id = 0;
+};
+
+/// `control=1500`; nothing where the source or the id is none.
+[[nodiscard]] std::optional<Place> parse_place(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  const std::string source = text.substr(0, equals);
+  const bool is_source = std::any_of(std::begin(kSources), std::end(kSources),
+                                     [&](const Source& one) { return one.name == source; });
+  if (equals == std::string::npos || !is_source) {
+    return std::nullopt;
+  }
+  std::int32_t id = 0;
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data() + equals + 1, end, id);
+  if (read.ec != std::errc{} || read.ptr != end || !bus::is_valid_stream_id(id)) {
+    return std::nullopt;
+  }
+  return Place{.source = source, .aeron_stream_id = id};
+}
+
 [[nodiscard]] Result<std::int32_t> stream_id_of(const ListenOptions& options, const Source& source,
                                                 std::optional<std::uint32_t> stream) {
-  for (const std::string& at : options.at) {
-    const std::size_t equals = at.find('=');
-    if (at.substr(0, equals) == source.name && equals != std::string::npos) {
-      const long id = std::strtol(at.c_str() + equals + 1, nullptr, 10);
-      if (!bus::is_valid_stream_id(id)) {
-        return fail(Errc::kInvalidArgument, "--at " + at, 0);
-      }
-      return static_cast<std::int32_t>(id);
+  for (const std::string& text : options.at) {
+    if (const auto at = parse_place(text); at && at->source == source.name) {
+      return at->aeron_stream_id;
     }
   }
   if (source.aeron_stream_id != 0) {
@@ -343,6 +364,11 @@ void add_listen(CLI::App& tp, Action& action) {
       ->excludes(capture);
   verb.add_option("--at", options->at, "Aeron stream of a source: control=1500; may be repeated")
       ->type_name("SOURCE=ID")
+      ->check([](const std::string& text) {
+        return parse_place(text)
+                   ? std::string()
+                   : text + ": SOURCE=ID, as in control=1500; sources are those above";
+      })
       ->allow_extra_args(false);
   verb.add_option("--channel", options->channel, "Aeron channel of all sources")
       ->type_name("CHANNEL")

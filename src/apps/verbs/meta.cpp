@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <cerrno>
 #include <deque>
 #include <fstream>
 #include <memory>
@@ -17,7 +18,9 @@
 
 #include "admin/ask.hpp"
 #include "apps/console.hpp"
+#include "apps/driver_link.hpp"
 #include "apps/follow.hpp"
+#include "apps/json_text.hpp"
 #include "apps/metadata_text.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
@@ -26,11 +29,14 @@
 #include "apps/stream_lookup.hpp"
 #include "apps/text.hpp"
 #include "apps/verbs.hpp"
+#include "base/printable.hpp"
 #include "os/clock.hpp"
 #include "tensorpool/client.hpp"
 
 namespace tensorpool::inline v0::apps {
 namespace {
+
+using base::printable;
 
 constexpr Nanos kLookAgain = std::chrono::milliseconds(10);
 
@@ -88,11 +94,11 @@ class News {
 [[nodiscard]] std::string set_text(const MetadataSet& set) {
   std::size_t width = 0;
   for (const Attribute& one : set.attributes) {
-    width = std::max(width, one.key.size());
+    width = std::max(width, printable(one.key).size());
   }
   std::string text = fmt::format("version {}, epoch {}", set.version, set.epoch);
   for (const Attribute& one : set.attributes) {
-    text += fmt::format("\n  {:<{}}  {}", one.key, width, value_text(one));
+    text += fmt::format("\n  {:<{}}  {}", printable(one.key), width, value_text(one));
   }
   return text;
 }
@@ -122,7 +128,9 @@ class MetaPrinter {
       out.write(reinterpret_cast<const char*>(blob.bytes.data()),
                 static_cast<std::streamsize>(blob.bytes.size()));
       if (!out.flush()) {
-        console_.error(make_error(Errc::kOsFailure, file));
+        console_.error(make_os_error(Errc::kOsFailure, file, errno));
+        lost_a_blob_ = true;
+        file.clear();
       }
     }
     if (options_.json) {
@@ -138,6 +146,9 @@ class MetaPrinter {
                                 bytes_text(blob.bytes.size()), file.empty() ? "" : ": " + file));
   }
 
+  /// One could not be written.
+  [[nodiscard]] bool lost_a_blob() const noexcept { return lost_a_blob_; }
+
  private:
   [[nodiscard]] static nlohmann::ordered_json with_version(const nlohmann::ordered_json& json) {
     nlohmann::ordered_json all = {{"v", 1}};
@@ -149,6 +160,7 @@ class MetaPrinter {
   std::string name_;
   Console& console_;
   std::uint64_t blobs_ = 0;
+  bool lost_a_blob_ = false;
 };
 
 /// Waits for the set, and prints it.
@@ -184,7 +196,7 @@ class MetaPrinter {
       break;
     }
   }
-  return printed > 0 ? ExitCode::kFine : ExitCode::kFailed;
+  return printed > 0 && !printer.lost_a_blob() ? ExitCode::kFine : ExitCode::kFailed;
 }
 
 /// As value_json has put it.
@@ -195,7 +207,8 @@ class MetaPrinter {
     const Attribute shown =
         Attribute::text(key, value.is_string() ? value.get<std::string>() : value.dump());
     const std::string unit = one.value("unit", "");
-    text += fmt::format("\n  {}  {}{}{}", key, value_text(shown), unit.empty() ? "" : " ", unit);
+    text += fmt::format("\n  {}  {}{}{}", printable(key), value_text(shown),
+                        unit.empty() ? "" : " ", printable(unit));
   }
   return text;
 }
@@ -238,9 +251,9 @@ class MetaPrinter {
     console.error(line.error());
     return ExitCode::kFailed;
   }
-  const auto answer = nlohmann::ordered_json::parse(*line, nullptr, false);
+  const nlohmann::ordered_json answer = parse_json(*line);
   if (!answer.is_object() || answer.value("ok", false) != true) {
-    console.error(answer.is_object() ? answer.value("message", *line) : *line);
+    console.error(answer_text(answer, *line));
     return ExitCode::kFailed;
   }
   if (options.json) {

@@ -21,6 +21,7 @@
 #include "agents/idle.hpp"
 #include "agents/supervisor_agent.hpp"
 #include "apps/console.hpp"
+#include "apps/json_text.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "apps/service_manager.hpp"
@@ -279,9 +280,13 @@ class Supervision {
   const Result<std::string> line =
       admin::ask(admin::socket_path(aeron_dir, control_stream_id),
                  {.operation = admin::Operation::kStatus}, kAnswerPatience);
-  const Json status = line ? Json::parse(*line, nullptr, false) : Json();
+  const Json status = line ? parse_json(*line) : Json();
   const bool answers = status.is_object() && status.value("answers_hellos", Json()) == true;
-  return answers ? std::optional(status.value("instance_id", std::string())) : std::nullopt;
+  if (!answers) {
+    return std::nullopt;
+  }
+  const Json name = status.value("instance_id", Json());
+  return name.is_string() ? name.get<std::string>() : std::string();
 }
 
 ExitCode run_supervise(const SuperviseOptions& options) {

@@ -99,7 +99,7 @@ class View {
       if (now >= due) {
         due = now + period;
         heard_ = !controls_.paused && take_newest() ? now : heard_;
-        goes_on = draw(terminal, now);
+        goes_on = draw(terminal, now) && (controls_.paused || !is_overdue(now));
       }
       std::vector<Key> keys;
       const Terminal::Heard heard = terminal.listen(due - now, keys);
@@ -109,10 +109,14 @@ class View {
         due = Nanos{0};
       }
     }
-    return ExitCode::kFine;
+    return frame_ ? ExitCode::kFine : ExitCode::kFailed;
   }
 
  private:
+  [[nodiscard]] bool is_overdue(Nanos now) const {
+    return options_.follow.timeout_s > 0 && to_seconds(now - heard_) >= options_.follow.timeout_s;
+  }
+
   /// False when there is none, or it was overwritten meanwhile.
   [[nodiscard]] bool take_newest() {
     const std::optional<FrameView> frame = follower_.next(true);
@@ -146,9 +150,7 @@ class View {
     const Nanos now = clock_.mono();
     heard_ = heard_ == Nanos{0} ? now : heard_;
     follower_.look_around(now);
-    const bool timed_out =
-        options_.follow.timeout_s > 0 && to_seconds(now - heard_) >= options_.follow.timeout_s;
-    return !stop_.load(std::memory_order_relaxed) && !timed_out && !follower_.has_ended(now);
+    return !stop_.load(std::memory_order_relaxed) && !is_overdue(now) && !follower_.has_ended(now);
   }
 
   /// Of the frame at hand, in the plane that is wanted.
@@ -159,11 +161,7 @@ class View {
       return first;
     }
     if (!plane_chosen_) {
-      if (!options_.plane.empty()) {
-        const auto index = view::parse_plane(options_.plane);
-        if (!index) {
-          return fail(Errc::kInvalidArgument, "--plane " + options_.plane + ": INDEX,INDEX,…");
-        }
+      if (const auto index = view::parse_plane(options_.plane)) {
         meaning.plane = *index;
         if (const auto there = view::Image::create(frame_->info, frame_->bytes, meaning); !there) {
           return fail(there.error());
@@ -342,7 +340,10 @@ void add_view(CLI::App& tp, Action& action) {
   verb.add_option("--plane", options->plane,
                   "Which plane of more than two dimensions: an index for each of those before rows "
                   "and columns [0]")
-      ->type_name("INDEX,…");
+      ->type_name("INDEX,…")
+      ->check([](const std::string& text) {
+        return view::parse_plane(text) ? std::string() : text + ": INDEX,INDEX,…";
+      });
   verb.add_option("--as", options->as,
                   "What the elements are: mono, rgb, bgr, yuyv, uyvy, or a Bayer mosaic by its "
                   "first four: rggb, bggr, grbg, gbrg [by attribute pixel_format, else by shape]")

@@ -84,7 +84,10 @@ TEST_F(TpListen, keeps_messages_in_a_file_and_reads_them_back) {
 TEST_F(TpListen, says_what_is_wrong_with_what_it_was_asked) {
   EXPECT_EQ(start({"listen", "descriptor"})->wait(), 1);
   EXPECT_EQ(start({"listen", "nonsense"})->wait(), 2);
-  EXPECT_EQ(start({"listen", "--at", "control=0", "control"})->wait(), 1);
+  for (const char* const at : {"contrl=1500", "control", "control=", "control=1500abc", "=1500",
+                               "control=0", "control=4294967296"}) {
+    EXPECT_EQ(start({"listen", "--at", at})->wait(), 2) << at;
+  }
   EXPECT_EQ(start({"listen", "--from", path("nowhere")})->wait(), 1);
   std::ofstream(path("broken")) << "{\"v\":1}\n";
   const auto sut = start({"listen", "--from", path("broken")});

@@ -65,6 +65,7 @@ TEST_F(ViewVerb, says_what_it_cannot_show) {
   EXPECT_EQ(plane->wait(), 1);
   EXPECT_NE(plane->err().find("--plane"), std::string::npos);
   EXPECT_EQ(view({"--once", "--range", "9,3"})->wait(), 2);
+  EXPECT_EQ(view({"--once", "--plane", "foo"})->wait(), 2);
 }
 
 TEST_F(ViewVerb, of_a_camera_that_is_not_there_never_begins) {

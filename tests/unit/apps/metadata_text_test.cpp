@@ -38,5 +38,18 @@ TEST(MetadataText, values_are_shown_with_unit_or_size) {
   EXPECT_EQ(value_json(Attribute::json("k", "[1"))["value"], "[1");
 }
 
+TEST(MetadataText, json_that_is_nested_too_deep_is_text) {
+  const auto nested = [](int depth) {
+    return std::string(static_cast<std::size_t>(depth), '[') +
+           std::string(static_cast<std::size_t>(depth), ']');
+  };
+  EXPECT_TRUE(value_json(Attribute::json("k", nested(100)))["value"].is_array());
+  EXPECT_EQ(value_json(Attribute::json("k", nested(101)))["value"], nested(101));
+  const std::string bomb = nested(200'000);
+  const nlohmann::ordered_json copied = value_json(Attribute::json("k", bomb));
+  EXPECT_EQ(copied["value"], bomb);
+  EXPECT_EQ(value_json(Attribute::json("k", "[\"[[[[\"]"))["value"][0], "[[[[");
+}
+
 }  // namespace
 }  // namespace tensorpool::apps

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/requirement.hpp"
+
 namespace tensorpool::apps {
 namespace {
 
@@ -14,6 +16,15 @@ TEST(Table, has_columns_as_wide_as_their_longest_cell) {
             "NAME        COUNT  NOTE\n"
             "a               1\n"
             "longer  1,000,000  x");
+}
+
+TEST(Table, shows_what_others_have_written_so_that_it_harms_no_terminal) {
+  TP_REQ("W94");
+  Table sut({{"NAME"}, {"COUNT"}});
+  sut.add({"a\x1b[31m\nb", "1"});
+  EXPECT_EQ(sut.text(),
+            "NAME            COUNT\n"
+            "a\\x1b[31m\\x0ab  1");
 }
 
 }  // namespace

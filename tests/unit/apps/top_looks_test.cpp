@@ -9,6 +9,8 @@
 #include "apps/inspect.hpp"
 #include "apps/top/ring_reader.hpp"
 #include "apps/top/sampler.hpp"
+#include "layout/slot.hpp"
+#include "layout/superblock.hpp"
 #include "os/clock.hpp"
 #include "support/scratch_directory.hpp"
 #include "tensorpool/client.hpp"
@@ -124,6 +126,33 @@ TEST_F(TopRingReader, refuses_what_is_no_header_ring) {
   Result<RingReader> sut = RingReader::open(pool);
   ASSERT_TRUE(sut);
   EXPECT_FALSE(sut->look({}));
+}
+
+/// How many bytes this process has read from files.
+std::uint64_t bytes_read() {
+  std::ifstream io("/proc/self/io");
+  std::string name;
+  std::uint64_t bytes = 0;
+  io >> name >> bytes;
+  return bytes;
+}
+
+TEST_F(TopRingReader, goes_through_a_ring_that_says_it_is_huge_in_several_looks) {
+  constexpr std::uint32_t kHuge = 1U << 31U;
+  std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+  const std::uint32_t slots = kHuge;
+  file.seekp(offsetof(layout::Superblock, nslots));
+  file.write(reinterpret_cast<const char*>(&slots), sizeof(slots));
+  file.close();
+  std::filesystem::resize_file(
+      path_, layout::kSuperblockBytes + std::uint64_t{kHuge} * layout::kHeaderSlotBytes);
+  Result<RingReader> sut = RingReader::open(path_);
+  ASSERT_TRUE(sut);
+  for (int looks = 0; looks < 2; ++looks) {
+    const std::uint64_t before = bytes_read();
+    EXPECT_THAT(look(*sut).frames, SizeIs(0));
+    EXPECT_LT(bytes_read() - before, 1U << 28U) << "of 512 GiB";
+  }
 }
 
 TEST_F(TopRingReader, notices_a_file_that_has_become_shorter) {

@@ -9,6 +9,7 @@
 #include "apps/top/model.hpp"
 #include "apps/top/sampler.hpp"
 #include "apps/top/view_json.hpp"
+#include "support/requirement.hpp"
 #include "top_fixture.hpp"
 
 namespace tensorpool::test {
@@ -246,6 +247,21 @@ TEST(TopModel, shows_streams_of_the_driver_that_nobody_produces) {
   EXPECT_EQ(row.epoch, 3U);
   EXPECT_FALSE(row.producer_id);
   EXPECT_FALSE(row.hz);
+}
+
+TEST(TopModel, shows_names_of_others_so_that_they_harm_no_terminal) {
+  TP_REQ("W94");
+  TopWorld world;
+  Model sut;
+  Sample sample = world.next();
+  for (auto& [pid, stat] : sample.processes) {
+    stat.name = "\x1b[2Jworm\xc3\xa9";
+  }
+  sample.streams = {{.stream_id = 10'000, .name = "a\x1b]0;b\x07", .epoch = 3}};
+  sut.add(sample);
+  const StreamRow row = sut.view({}).streams.front();
+  EXPECT_EQ(row.process.name, "\\x1b[2Jworm\\xc3\\xa9");
+  EXPECT_EQ(row.name, "a\\x1b]0;b\\x07");
 }
 
 TEST(TopModel, takes_of_two_rings_of_one_number_the_one_that_its_producer_names) {

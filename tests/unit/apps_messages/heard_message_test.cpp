@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/messages/codec_json.hpp"
+#include "support/requirement.hpp"
 
 namespace tensorpool::apps {
 namespace {
@@ -60,6 +61,17 @@ TEST(HeardMessage, is_a_line_of_text_without_what_is_absent) {
   EXPECT_THAT(text, HasSubstr(".123456  qos        QosProducer"));
   EXPECT_THAT(text, EndsWith("streamId=10000 producerId=7 epoch=3 currentSeq=123457"));
   EXPECT_THAT(text, Not(HasSubstr("watermark")));
+}
+
+TEST(HeardMessage, is_a_line_of_text_that_harms_no_terminal) {
+  TP_REQ("W94");
+  const nlohmann::ordered_json json = {
+      {"at_ns", 1},
+      {"source", "metadata"},
+      {"message", "DataSourceAnnounce"},
+      {"fields", {{"name", "cam\x1b[31mX"}, {"summary", "s\x1b]0;P\x07\nforged"}}}};
+  const std::string text = to_text(json);
+  EXPECT_THAT(text, EndsWith("name=cam\\x1b[31mX summary=s\\x1b]0;P\\x07\\x0aforged"));
 }
 
 TEST(HeardMessage, that_cannot_be_decoded_is_shown_as_it_is) {

@@ -77,6 +77,9 @@ Result<std::unique_ptr<MetadataDesk>> MetadataDesk::open(const std::string& aero
 
 MetadataDesk::~MetadataDesk() {
   ticker_.reset();
+  if (!server_) {
+    return;  // it was never open
+  }
   const std::filesystem::path directory = std::filesystem::path(server_->path()).parent_path();
   server_.reset();
   ::rmdir(directory.c_str());  // unless others listen there

@@ -336,6 +336,7 @@ void Publishing::offer_progress(Nanos now) {
   if (now - offered_ >= kReportPeriod / 2) {
     offered_ = now;
     progress_.offer({.frames = frames_,
+                     .bytes = payload_bytes(),
                      .at = now,
                      .subscribed = producer_->has_subscribers(),
                      .counters = producer_->counters()});
@@ -373,13 +374,13 @@ void Publishing::show_progress() {
   if (!console_.is_terminal() || now.frames <= shown_.frames) {
     return;
   }
-  const double rate =
-      per_second(static_cast<double>(now.frames - shown_.frames), now.at - shown_.at);
+  const Nanos span = now.at - shown_.at;
+  const double rate = per_second(static_cast<double>(now.frames - shown_.frames), span);
+  const double bytes_rate = per_second(static_cast<double>(now.bytes - shown_.bytes), span);
   shown_ = now;
   std::string line =
       fmt::format("{}  {}  {}  {}  {}", console_.styled(Style::kBold, stream_.text()),
-                  counted(now.frames, "frame"), rate_text(rate),
-                  megabytes_text(rate * static_cast<double>(frame_bytes())),
+                  counted(now.frames, "frame"), rate_text(rate), megabytes_text(bytes_rate),
                   now.subscribed ? console_.styled(Style::kGreen, "subscribed")
                                  : console_.styled(Style::kDim, "nobody subscribes"));
   if (now.counters.descriptor_backpressured > 0) {
@@ -406,6 +407,7 @@ void Publishing::summarise() {
          .epoch = producer_->epoch(),
          .frames = frames_,
          .frame_bytes = frame_bytes(),
+         .payload_bytes = payload_bytes(),
          .ticks_slipped = slipped_,
          .span = finished_ - started_,
          .counters = producer_->counters(),

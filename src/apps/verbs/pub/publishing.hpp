@@ -43,6 +43,7 @@ class Publishing {
   /// What the live line shows.
   struct Progress {
     std::uint64_t frames = 0;
+    std::uint64_t bytes = 0;  ///< of their payloads
     Nanos at{};
     bool subscribed = false;
     ProducerCounters counters;
@@ -53,6 +54,11 @@ class Publishing {
   [[nodiscard]] const TensorInfo& info() const noexcept {
     return camera_ != nullptr ? camera_->info() : source_->info();
   }
+  /// Published so far.
+  [[nodiscard]] std::uint64_t payload_bytes() const noexcept {
+    return camera_ != nullptr ? camera_->counters().bytes : frames_ * source_->frame_bytes();
+  }
+  /// Room that a frame needs.
   [[nodiscard]] std::size_t frame_bytes() const noexcept {
     return camera_ != nullptr ? camera_->buffer_bytes() : source_->frame_bytes();
   }

@@ -56,8 +56,11 @@ void print_camera(const Summary& summary, Console& console) {
 }  // namespace
 
 void print(const Summary& summary, bool as_json, Console& console) {
-  const double hz = per_second(static_cast<double>(summary.frames), summary.span);
-  const double bytes_per_second = hz * static_cast<double>(summary.frame_bytes);
+  // Frames are as many as the times between them, and one more.
+  const auto frames = static_cast<double>(summary.frames);
+  const double hz = summary.frames < 2 ? 0 : per_second(frames - 1, summary.span);
+  const double bytes_per_second =
+      summary.frames < 2 ? 0 : hz * static_cast<double>(summary.payload_bytes) / frames;
   console.note(fmt::format("{} published in {:.2f} s: {}, {}", counted(summary.frames, "frame"),
                            to_seconds(summary.span), rate_text(hz),
                            megabytes_text(bytes_per_second)));

@@ -19,7 +19,8 @@ struct Summary {
   StreamRef stream;
   std::uint64_t epoch = 0;
   std::uint64_t frames = 0;
-  std::size_t frame_bytes = 0;
+  std::size_t frame_bytes = 0;      ///< the longest
+  std::uint64_t payload_bytes = 0;  ///< of all frames
   std::uint64_t ticks_slipped = 0;
   Nanos span{};
   ProducerCounters counters;
