@@ -318,12 +318,19 @@ ExitCode run_view(const ViewOptions& options) {
   if (options.once || !options.png.empty() || !Terminal::is_there()) {
     return view.show_one();
   }
-  Result<Terminal> terminal = Terminal::open();
-  if (!terminal) {
-    console.error(terminal.error());
-    return ExitCode::kFailed;
+  ExitCode code = ExitCode::kFine;
+  {
+    Result<Terminal> terminal = Terminal::open();
+    if (!terminal) {
+      console.error(terminal.error());
+      return ExitCode::kFailed;
+    }
+    code = view.follow(*terminal);
   }
-  return view.follow(*terminal);
+  if (code != ExitCode::kFine) {
+    console.error("no frame came");
+  }
+  return code;
 }
 
 }  // namespace
